@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The only encoder: replies, dumps and notifications tell of a device in the same bytes.
+
+use crate::{
+    device::Device,
+    kernel_ext::{clock::monotonic_ns, net::attr::Writer},
+    stats::OpSnapshot,
+    target::Target,
+    uapi::{Op, State, bucket, device, op_stats, stats, target},
+};
+use kernel::prelude::*;
+
+/// Room for the attributes of a device, without the paths of its targets.
+const DEVICE_ROOM: usize = 512;
+
+/// Room that the attributes of a device take in a message.
+pub(super) fn device_room(device: &Device) -> usize {
+    DEVICE_ROOM + device.target().path().to_bytes().len()
+}
+
+/// Writes a device.
+pub(super) fn device(message: &mut Writer<'_>, device: &Device) -> Result {
+    message.u32(device::ID, device.id())?;
+    message.string(device::NAME, device.name())?;
+    message.u32(device::STATE, device.state() as u32)?;
+    message.u32(device::QUEUE_MODE, device.queue_mode() as u32)?;
+    message.u32(device::STATS_MODE, device.stats_mode() as u32)?;
+    message.u32(device::READ_ONLY, device.read_only().into())?;
+    message.uint(device::SIZE, device.size_bytes())?;
+    message.u32(device::LOGICAL_BLOCK_SIZE, device.logical_block_size())?;
+    message.nest(device::TARGET, |message| target(message, device.target()))?;
+    message.uint(device::GENERATION, device.generation())
+}
+
+fn target(message: &mut Writer<'_>, target: &Target) -> Result {
+    message.string(target::PATH, target.path())?;
+    message.uint(target::OFFSET, target.extent().offset_bytes())?;
+    message.uint(target::LENGTH, target.extent().length_bytes())?;
+    message.uint(target::START, 0)?;
+    message.u32(target::MAJOR, target.device().dev().major())?;
+    message.u32(target::MINOR, target.device().dev().minor())?;
+    message.u32(target::STATE, State::Live as u32)
+}
+
+/// Room that the statistics of any device take in a message: every bucket of every operation.
+pub(super) const STATS_ROOM: usize =
+    512 + Op::ALL.len() * (128 + 24 * crate::logic::histogram::BUCKETS);
+
+/// Writes the statistics of a device as they are now. May sleep.
+pub(super) fn stats(message: &mut Writer<'_>, device: &Device) -> Result {
+    let snapshot = device.stats().snapshot()?;
+    message.u32(stats::ID, device.id())?;
+    message.string(stats::NAME, device.name())?;
+    message.uint(stats::GENERATION, device.generation())?;
+    message.uint(stats::TIME, monotonic_ns())?;
+    message.uint(stats::IN_FLIGHT, device.in_flight())?;
+    for op in Op::ALL {
+        message.nest(stats::OP, |message| op_stats(message, op, snapshot.op(op)))?;
+    }
+    Ok(())
+}
+
+fn op_stats(message: &mut Writer<'_>, op: Op, sums: OpSnapshot<'_>) -> Result {
+    message.u32(op_stats::OP, op as u32)?;
+    message.uint(op_stats::IOS, sums.ios())?;
+    message.uint(op_stats::BYTES, sums.bytes())?;
+    message.uint(op_stats::ERRORS, sums.errors())?;
+    message.uint(op_stats::LATENCY_SUM, sums.latency_sum())?;
+    for (le, count) in sums.latency() {
+        message.nest(op_stats::LATENCY, |message| {
+            message.uint(bucket::LE, le)?;
+            message.uint(bucket::COUNT, count)
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One-line wrappers of inline functions and macros that Rust cannot call;
+ * nothing else. Each is named shunt_ and what it wraps.
+ */
+
+#include "bindings.h"
+
+void __percpu *shunt_alloc_percpu(size_t size, size_t align)
+{
+	return __alloc_percpu(size, align);
+}
+
+void *shunt_per_cpu_ptr(void __percpu *base, unsigned int cpu)
+{
+	return per_cpu_ptr(base, cpu);
+}
+
+unsigned int shunt_next_possible_cpu(int cpu)
+{
+	return cpumask_next(cpu, cpu_possible_mask);
+}
+
+unsigned int shunt_nr_cpu_ids(void)
+{
+	return nr_cpu_ids;
+}
+
+void shunt_this_cpu_add(u64 __percpu *counter, u64 value)
+{
+	this_cpu_add(*counter, value);
+}
+
+mempool_t *shunt_mempool_create_kmalloc(int min, size_t size)
+{
+	return mempool_create_kmalloc_pool(min, size);
+}
+
+void *shunt_mempool_alloc(mempool_t *pool, gfp_t gfp)
+{
+	return mempool_alloc(pool, gfp);
+}
+
+void shunt_mempool_free(void *element, mempool_t *pool)
+{
+	mempool_free(element, pool);
+}
+
+void shunt_account_flush(struct block_device *bdev, u64 ns)
+{
+	part_stat_lock();
+	part_stat_inc(bdev, ios[STAT_FLUSH]);
+	part_stat_add(bdev, nsecs[STAT_FLUSH], ns);
+	part_stat_unlock();
+}
+
+unsigned long shunt_jiffies(void)
+{
+	return jiffies;
+}
+
+struct gendisk *shunt_blk_alloc_disk(struct queue_limits *limits)
+{
+	return blk_alloc_disk(limits, NUMA_NO_NODE);
+}
+
+void shunt_mutex_lock(struct mutex *lock)
+{
+	mutex_lock(lock);
+}
+
+unsigned int shunt_disk_openers(struct gendisk *disk)
+{
+	return disk_openers(disk);
+}
+
+unsigned int shunt_freeze_queue(struct request_queue *q)
+{
+	return blk_mq_freeze_queue(q);
+}
+
+void shunt_unfreeze_queue(struct request_queue *q, unsigned int memflags)
+{
+	blk_mq_unfreeze_queue(q, memflags);
+}
+
+bool shunt_bdev_read_only(struct block_device *bdev)
+{
+	return bdev_read_only(bdev);
+}
+
+unsigned int shunt_major(dev_t dev)
+{
+	return MAJOR(dev);
+}
+
+unsigned int shunt_minor(dev_t dev)
+{
+	return MINOR(dev);
+}
+
+struct sk_buff *shunt_genlmsg_new(size_t payload)
+{
+	return genlmsg_new(payload, GFP_KERNEL);
+}
+
+void shunt_genlmsg_end(struct sk_buff *skb, void *header)
+{
+	genlmsg_end(skb, header);
+}
+
+void shunt_genlmsg_cancel(struct sk_buff *skb, void *header)
+{
+	genlmsg_cancel(skb, header);
+}
+
+int shunt_genlmsg_reply(struct sk_buff *skb, struct genl_info *info)
+{
+	return genlmsg_reply(skb, info);
+}
+
+int shunt_genlmsg_multicast(struct genl_family *family, struct sk_buff *skb,
+			    unsigned int group)
+{
+	return genlmsg_multicast(family, skb, 0, group, GFP_KERNEL);
+}
+
+bool shunt_genl_has_listeners(struct genl_family *family, unsigned int group)
+{
+	return genl_has_listeners(family, &init_net, group);
+}
+
+void shunt_nlmsg_free(struct sk_buff *skb)
+{
+	nlmsg_free(skb);
+}
+
+struct nlattr *shunt_nla_nest_start(struct sk_buff *skb, int type)
+{
+	return nla_nest_start(skb, type);
+}
+
+void shunt_nla_nest_end(struct sk_buff *skb, struct nlattr *nest)
+{
+	nla_nest_end(skb, nest);
+}
+
+void shunt_nla_nest_cancel(struct sk_buff *skb, struct nlattr *nest)
+{
+	nla_nest_cancel(skb, nest);
+}
+
+int shunt_nla_put_uint(struct sk_buff *skb, int type, u64 value)
+{
+	return nla_put_uint(skb, type, value);
+}
+
+unsigned int shunt_dump_portid(struct netlink_callback *cb)
+{
+	return NETLINK_CB(cb->skb).portid;
+}
+
+void shunt_dump_check_consistent(struct netlink_callback *cb, void *header)
+{
+	genl_dump_check_consistent(cb, header);
+}
+
+const struct genl_info *shunt_dump_info(struct netlink_callback *cb)
+{
+	return genl_info_dump(cb);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Prototypes of helpers.c, read by the C compiler and by bindgen. */
+
+#ifndef SHUNT_HELPERS_H
+#define SHUNT_HELPERS_H
+
+#include <linux/blkdev.h>
+#include <linux/mempool.h>
+#include <net/genetlink.h>
+
+static const gfp_t SHUNT_GFP_KERNEL = GFP_KERNEL;
+static const gfp_t SHUNT_GFP_NOIO = GFP_NOIO;
+static const gfp_t SHUNT_GFP_NOWAIT = GFP_NOWAIT;
+static const blk_opf_t SHUNT_REQ_OP_MASK = REQ_OP_MASK;
+static const blk_opf_t SHUNT_REQ_NOWAIT = REQ_NOWAIT;
+static const u32 SHUNT_BLK_FEAT_ZONED = BLK_FEAT_ZONED;
+static const u32 SHUNT_STACKED_FEATURES =
+	BLK_FEAT_NOWAIT | BLK_FEAT_POLL | BLK_FEAT_PCI_P2PDMA |
+	BLK_FEAT_ATOMIC_WRITES | BLK_FEAT_IO_STAT;
+static const blk_mode_t SHUNT_BLK_OPEN_READ = BLK_OPEN_READ;
+static const blk_mode_t SHUNT_BLK_OPEN_WRITE = BLK_OPEN_WRITE;
+static const blk_status_t SHUNT_BLK_STS_IOERR = BLK_STS_IOERR;
+static const blk_status_t SHUNT_BLK_STS_AGAIN = BLK_STS_AGAIN;
+static const size_t SHUNT_CACHE_BYTES = SMP_CACHE_BYTES;
+static const u8 SHUNT_MCAST_ADMIN = GENL_MCAST_CAP_SYS_ADMIN;
+static const u32 SHUNT_TASK_UNINTERRUPTIBLE = TASK_UNINTERRUPTIBLE;
+
+void __percpu *shunt_alloc_percpu(size_t size, size_t align);
+void *shunt_per_cpu_ptr(void __percpu *base, unsigned int cpu);
+unsigned int shunt_next_possible_cpu(int cpu);
+unsigned int shunt_nr_cpu_ids(void);
+void shunt_this_cpu_add(u64 __percpu *counter, u64 value);
+
+mempool_t *shunt_mempool_create_kmalloc(int min, size_t size);
+void *shunt_mempool_alloc(mempool_t *pool, gfp_t gfp);
+void shunt_mempool_free(void *element, mempool_t *pool);
+
+unsigned long shunt_jiffies(void);
+void shunt_account_flush(struct block_device *bdev, u64 ns);
+
+struct gendisk *shunt_blk_alloc_disk(struct queue_limits *limits);
+void shunt_mutex_lock(struct mutex *lock);
+unsigned int shunt_disk_openers(struct gendisk *disk);
+unsigned int shunt_freeze_queue(struct request_queue *q);
+void shunt_unfreeze_queue(struct request_queue *q, unsigned int memflags);
+bool shunt_bdev_read_only(struct block_device *bdev);
+unsigned int shunt_major(dev_t dev);
+unsigned int shunt_minor(dev_t dev);
+
+struct sk_buff *shunt_genlmsg_new(size_t payload);
+void shunt_genlmsg_end(struct sk_buff *skb, void *header);
+void shunt_genlmsg_cancel(struct sk_buff *skb, void *header);
+int shunt_genlmsg_reply(struct sk_buff *skb, struct genl_info *info);
+int shunt_genlmsg_multicast(struct genl_family *family, struct sk_buff *skb,
+			    unsigned int group);
+bool shunt_genl_has_listeners(struct genl_family *family, unsigned int group);
+void shunt_nlmsg_free(struct sk_buff *skb);
+struct nlattr *shunt_nla_nest_start(struct sk_buff *skb, int type);
+void shunt_nla_nest_end(struct sk_buff *skb, struct nlattr *nest);
+void shunt_nla_nest_cancel(struct sk_buff *skb, struct nlattr *nest);
+int shunt_nla_put_uint(struct sk_buff *skb, int type, u64 value);
+unsigned int shunt_dump_portid(struct netlink_callback *cb);
+void shunt_dump_check_consistent(struct netlink_callback *cb, void *header);
+const struct genl_info *shunt_dump_info(struct netlink_callback *cb);
+
+#endif

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The end of a measured I/O.
+//!
+//! Called by the lower driver's completion, often in an interrupt, before the submitter learns that
+//! its I/O has ended. The clock is read at the beginning, in [`Measured::begin`], and here.
+
+use crate::{
+    kernel_ext::{
+        block::{
+            bio::{AccountingStart, Bio},
+            hook::Completion,
+        },
+        clock::monotonic_ns,
+    },
+    logic::extent::SECTOR,
+    stats::{DeviceStats, op_of},
+    uapi::Op,
+};
+
+/// What is remembered of a bio while it is in flight.
+pub(crate) struct Measured {
+    start_ns: u64,
+    accounting: Option<AccountingStart>,
+    bytes: u32,
+    op: Op,
+}
+
+impl Measured {
+    /// Begins to measure `bio`, which is about to be forwarded.
+    #[inline(always)]
+    pub(crate) fn begin(bio: &Bio) -> Self {
+        let op = op_of(bio);
+        Self {
+            // The block layer has columns of their own for flushes, and no in-flight for them.
+            accounting: (op != Op::Flush).then(|| bio.start_accounting()),
+            bytes: bio.bytes(),
+            op,
+            start_ns: monotonic_ns(),
+        }
+    }
+}
+
+impl Completion for Measured {
+    type Owner = DeviceStats;
+
+    #[inline(always)]
+    fn complete(self, stats: &DeviceStats, bio: &Bio) {
+        let ns = monotonic_ns().saturating_sub(self.start_ns);
+        stats.count(self.op, self.bytes);
+        stats.record(self.op, ns, bio.status().is_ok());
+        match self.accounting {
+            Some(start) => bio.end_accounting(start, self.bytes / SECTOR as u32),
+            None => bio.account_flush(ns),
+        }
+    }
+}

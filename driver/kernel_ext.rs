@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The one room with `unsafe`: safe wrappers of kernel C APIs that the kernel
+//! crate lacks. Nothing here knows of shunt; each file could go upstream.
+//!
+//! | file | what it wraps | goes when the kernel crate has |
+//! |---|---|---|
+//! | `block/bio.rs` | `struct bio` | `kernel::block::bio` |
+//! | `block/hook.rs` | `bi_end_io` hooks, `mempool_t` | bio completion, mempool |
+//! | `block/bio_disk.rs` | bio-based `struct gendisk` | bio-based `GenDisk` |
+//! | `block/bdev.rs` | opened `struct block_device` | `kernel::block::bdev` |
+//! | `block/limits.rs` | `struct queue_limits` | stacking in `GenDiskBuilder` |
+//! | `net/genl.rs`, `net/dump.rs` | `struct genl_family` | operations in `kernel::net::netlink` |
+//! | `net/attr.rs` | `struct nlattr`, `struct nla_policy` | the same |
+//! | `clock.rs` | `ktime_get()` | `Instant::as_nanos` for modules |
+//! | `errno.rs` | error numbers | the missing names |
+//! | `module_pin.rs` | `try_module_get()` | the same on `ThisModule` |
+//! | `percpu.rs` | per-CPU allocations | `kernel::percpu` |
+
+mod bindings;
+pub(crate) mod block;
+pub(crate) mod clock;
+pub(crate) mod errno;
+pub(crate) mod module_pin;
+pub(crate) mod net;
+pub(crate) mod percpu;

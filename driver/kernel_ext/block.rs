@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Block layer: bios, bio-based disks, backing devices, queue limits.
+
+pub(crate) mod bdev;
+pub(crate) mod bio;
+pub(crate) mod bio_disk;
+pub(crate) mod hook;
+pub(crate) mod limits;

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Opened block devices that a stacking driver sends I/O to.
+//!
+//! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
+
+use super::super::bindings;
+use core::{ffi::c_void, ptr::NonNull};
+use kernel::{error::from_err_ptr, prelude::*};
+
+/// A block device that is held open.
+///
+/// # Invariants
+///
+/// `.0` points to a live `struct block_device`.
+#[repr(transparent)]
+pub(crate) struct BlockDevice(NonNull<bindings::block_device>);
+
+// SAFETY: The fields that are read here are constant or read atomically.
+unsafe impl Send for BlockDevice {}
+// SAFETY: As above.
+unsafe impl Sync for BlockDevice {}
+
+/// Number of a block device node.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DevT(bindings::dev_t);
+
+impl DevT {
+    /// Major number.
+    pub(crate) fn major(self) -> u32 {
+        // SAFETY: Pure arithmetic.
+        unsafe { bindings::shunt_major(self.0) }
+    }
+
+    /// Minor number.
+    pub(crate) fn minor(self) -> u32 {
+        // SAFETY: Pure arithmetic.
+        unsafe { bindings::shunt_minor(self.0) }
+    }
+}
+
+impl BlockDevice {
+    /// The device as the C side has it.
+    #[inline(always)]
+    pub(super) fn as_raw(&self) -> *mut bindings::block_device {
+        self.0.as_ptr()
+    }
+
+    fn limits(&self) -> *const bindings::queue_limits {
+        // SAFETY: By the type invariant the device is live; its queue lives as long.
+        let queue = unsafe { (*self.as_raw()).bd_queue };
+        // SAFETY: As above; no reference is made, since the limits can change.
+        unsafe { &raw const (*queue).limits }
+    }
+
+    /// Its number.
+    pub(crate) fn dev(&self) -> DevT {
+        // SAFETY: By the type invariant the device is live; the field is constant.
+        DevT(unsafe { (*self.as_raw()).bd_dev })
+    }
+
+    /// Its present size in sectors of 512 bytes.
+    pub(crate) fn sectors(&self) -> u64 {
+        // SAFETY: By the type invariant the device is live; an aligned word is read whole.
+        unsafe { (&raw const (*self.as_raw()).bd_nr_sectors).read_volatile() }
+    }
+
+    /// Smallest unit of I/O, in bytes.
+    pub(crate) fn logical_block_size(&self) -> u32 {
+        // SAFETY: `limits` points into a live queue; an aligned word is read whole.
+        unsafe { (&raw const (*self.limits()).logical_block_size).read_volatile() }
+    }
+
+    /// Whether it has zones.
+    pub(crate) fn is_zoned(&self) -> bool {
+        // SAFETY: `limits` points into a live queue; an aligned word is read whole.
+        let features = unsafe { (&raw const (*self.limits()).features).read_volatile() };
+        features & bindings::SHUNT_BLK_FEAT_ZONED != 0
+    }
+}
+
+/// Who holds block devices exclusively. Opens by one holder do not exclude each other.
+///
+/// It must be a `static`: its address is the holder.
+pub(crate) struct Holder(u8);
+
+impl Holder {
+    /// A new holder.
+    pub(crate) const fn new() -> Self {
+        Self(0)
+    }
+
+    fn as_raw(&'static self) -> *mut c_void {
+        (&raw const self.0).cast_mut().cast()
+    }
+}
+
+/// A block device that this value keeps open, exclusively for a [`Holder`].
+///
+/// # Invariants
+///
+/// `file` is an open block device file, owned by this value, and `device` what it has open.
+pub(crate) struct OpenDevice {
+    file: NonNull<bindings::file>,
+    device: BlockDevice,
+}
+
+// SAFETY: The file is only closed through this value, which any thread may do.
+unsafe impl Send for OpenDevice {}
+// SAFETY: Shared references give access to `device` alone.
+unsafe impl Sync for OpenDevice {}
+
+impl OpenDevice {
+    /// Opens the device at `path`, seen from the calling process, for reading and, unless
+    /// `read_only`, for writing. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// Among others: `ENOENT` no such path, `ENOTBLK` no block device, `EBUSY` somebody else holds
+    /// it, `EACCES` it is read-only, `ENXIO` the drive is gone.
+    pub(crate) fn open(path: &CStr, read_only: bool, holder: &'static Holder) -> Result<Self> {
+        let mode = if read_only {
+            bindings::SHUNT_BLK_OPEN_READ
+        } else {
+            bindings::SHUNT_BLK_OPEN_READ | bindings::SHUNT_BLK_OPEN_WRITE
+        };
+        // SAFETY: `path` ends with NUL; the holder is static; no holder operations are given.
+        let file = from_err_ptr(unsafe {
+            bindings::bdev_file_open_by_path(
+                path.as_ptr().cast(),
+                mode,
+                holder.as_raw(),
+                core::ptr::null(),
+            )
+        })?;
+        let file = NonNull::new(file).ok_or(ENODEV)?;
+        // SAFETY: The file was opened as a block device above.
+        let device = unsafe { bindings::file_bdev(file.as_ptr()) };
+        // INVARIANT: The file is open and ours, and holds the device open.
+        Ok(Self {
+            file,
+            device: BlockDevice(NonNull::new(device).ok_or(ENODEV)?),
+        })
+    }
+}
+
+impl core::ops::Deref for OpenDevice {
+    type Target = BlockDevice;
+
+    #[inline(always)]
+    fn deref(&self) -> &BlockDevice {
+        &self.device
+    }
+}
+
+impl Drop for OpenDevice {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the file is open and ours.
+        unsafe { bindings::bdev_fput(self.file.as_ptr()) };
+    }
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The unit of block I/O.
+//!
+//! A driver gets an [`OwnedBio`] and has to pass it on: [`OwnedBio::submit`] hands it to another
+//! device, [`OwnedBio::end`] completes it. Each consumes the value, so that ending a bio twice does
+//! not compile. One that is dropped is ended with an I/O error and a warning.
+//!
+//! C header: [`include/linux/bio.h`](srctree/include/linux/bio.h)
+
+use super::{super::bindings, bdev::BlockDevice};
+use core::{mem::ManuallyDrop, ptr::NonNull};
+
+/// What a bio does; the C type is `enum req_op`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Op(u32);
+
+impl Op {
+    /// Data from the device.
+    pub(crate) const READ: Self = Self(bindings::req_op_REQ_OP_READ);
+    /// Sectors that are no longer needed.
+    pub(crate) const DISCARD: Self = Self(bindings::req_op_REQ_OP_DISCARD);
+    /// Sectors whose data must be gone.
+    pub(crate) const SECURE_ERASE: Self = Self(bindings::req_op_REQ_OP_SECURE_ERASE);
+    /// Sectors to be filled with zeroes.
+    pub(crate) const WRITE_ZEROES: Self = Self(bindings::req_op_REQ_OP_WRITE_ZEROES);
+}
+
+/// How an I/O ended; the C type is `blk_status_t`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Status(u8);
+
+impl Status {
+    /// An I/O error.
+    pub(crate) const IOERR: Self = Self(bindings::SHUNT_BLK_STS_IOERR);
+    /// The I/O would have had to wait.
+    pub(crate) const AGAIN: Self = Self(bindings::SHUNT_BLK_STS_AGAIN);
+
+    /// Whether the I/O ended without an error.
+    pub(crate) fn is_ok(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// When the accounting of a bio began.
+#[derive(Clone, Copy)]
+pub(crate) struct AccountingStart(usize);
+
+/// A bio that is being looked at.
+///
+/// # Invariants
+///
+/// `.0` points to a live `struct bio` that nobody else changes.
+#[repr(transparent)]
+pub(crate) struct Bio(NonNull<bindings::bio>);
+
+impl Bio {
+    /// Wraps a bio.
+    ///
+    /// # Safety
+    ///
+    /// `bio` must be live, and the caller its only user, for as long as the value is used.
+    #[inline(always)]
+    pub(super) unsafe fn from_raw(bio: NonNull<bindings::bio>) -> Self {
+        // INVARIANT: By the contract of this function.
+        Self(bio)
+    }
+
+    /// The bio as the C side has it.
+    #[inline(always)]
+    pub(super) fn as_raw(&self) -> *mut bindings::bio {
+        self.0.as_ptr()
+    }
+
+    #[inline(always)]
+    fn opf(&self) -> u32 {
+        // SAFETY: By the type invariant the bio is live.
+        unsafe { (*self.as_raw()).bi_opf }
+    }
+
+    /// What the bio does.
+    #[inline(always)]
+    pub(crate) fn op(&self) -> Op {
+        Op(self.opf() & bindings::SHUNT_REQ_OP_MASK)
+    }
+
+    /// Whether the submitter wants an error rather than to wait.
+    #[inline(always)]
+    pub(crate) fn is_nowait(&self) -> bool {
+        self.opf() & bindings::SHUNT_REQ_NOWAIT != 0
+    }
+
+    /// First sector, in units of 512 bytes.
+    #[inline(always)]
+    pub(crate) fn sector(&self) -> u64 {
+        // SAFETY: By the type invariant the bio is live.
+        unsafe { (*self.as_raw()).bi_iter.bi_sector }
+    }
+
+    /// Bytes that the bio covers; 0 for a flush, and once the bio has been carried out.
+    #[inline(always)]
+    pub(crate) fn bytes(&self) -> u32 {
+        // SAFETY: By the type invariant the bio is live.
+        unsafe { (*self.as_raw()).bi_iter.bi_size }
+    }
+
+    /// Begins to account the bio in /proc/diskstats, for the device that it points at;
+    /// the result goes to [`Self::end_accounting`].
+    #[inline(always)]
+    pub(crate) fn start_accounting(&self) -> AccountingStart {
+        // SAFETY: Reads a counter of the timer.
+        let now = unsafe { bindings::shunt_jiffies() };
+        // SAFETY: By the type invariant the bio is live, and a submitted one has a device.
+        AccountingStart(unsafe {
+            bindings::bdev_start_io_acct((*self.as_raw()).bi_bdev, self.op().0, now)
+        })
+    }
+
+    /// Ends what [`Self::start_accounting`] began, for `sectors` sectors.
+    #[inline(always)]
+    pub(crate) fn end_accounting(&self, start: AccountingStart, sectors: u32) {
+        // SAFETY: By the type invariant the bio is live, and a submitted one has a device.
+        unsafe {
+            bindings::bdev_end_io_acct((*self.as_raw()).bi_bdev, self.op().0, sectors, start.0)
+        };
+    }
+
+    /// Accounts a flush that took `ns`, in the columns that /proc/diskstats has for flushes.
+    pub(crate) fn account_flush(&self, ns: u64) {
+        // SAFETY: By the type invariant the bio is live, and a submitted one has a device.
+        unsafe { bindings::shunt_account_flush((*self.as_raw()).bi_bdev, ns) };
+    }
+
+    /// How the bio ended; meaningful only in its completion.
+    #[inline(always)]
+    pub(crate) fn status(&self) -> Status {
+        // SAFETY: By the type invariant the bio is live.
+        Status(unsafe { (*self.as_raw()).bi_status })
+    }
+}
+
+/// A bio that was handed to a driver and that it has to pass on.
+///
+/// # Invariants
+///
+/// The bio was submitted and has not ended.
+pub(crate) struct OwnedBio(Bio);
+
+impl OwnedBio {
+    /// Takes a bio over from the block layer.
+    ///
+    /// # Safety
+    ///
+    /// `bio` must have been handed to the caller by `submit_bio` of `block_device_operations`.
+    #[inline(always)]
+    pub(super) unsafe fn from_raw(bio: NonNull<bindings::bio>) -> Self {
+        // INVARIANT: By the contract of this function.
+        // SAFETY: A submitted bio belongs to the driver that it was submitted to.
+        Self(unsafe { Bio::from_raw(bio) })
+    }
+
+    /// Gives the bio up without ending it.
+    #[inline(always)]
+    pub(super) fn into_raw(self) -> *mut bindings::bio {
+        ManuallyDrop::new(self).0.as_raw()
+    }
+
+    /// Points the bio at `sector` (units of 512 bytes) of `device`.
+    ///
+    /// The bio is changed in place, as NVMe multipath does: no clone, no allocation. Once it has
+    /// ended, its submitter may not rely on where it points.
+    #[inline(always)]
+    pub(crate) fn redirect(&mut self, device: &BlockDevice, sector: u64) {
+        let bio = self.0.as_raw();
+        // SAFETY: By the type invariant the bio is live and ours; so below.
+        unsafe { (*bio).bi_iter.bi_sector = sector };
+        // As `bio_set_dev()` of include/linux/bio.h, without the call that a C helper would be.
+        // SAFETY: As above.
+        unsafe { (*bio).bi_flags &= !REDIRECT_CLEARS };
+        // SAFETY: As above; `device` is open, and stays so until the bio has ended.
+        unsafe { (*bio).bi_bdev = device.as_raw() };
+        // SAFETY: As above; the function only needs a bio with a device.
+        unsafe { bindings::bio_associate_blkg(bio) };
+    }
+
+    /// Hands the bio to the device that it points at. May sleep.
+    #[inline(always)]
+    pub(crate) fn submit(self) {
+        // SAFETY: By the type invariant the bio is live and has not ended; it is given up here.
+        unsafe { bindings::submit_bio_noacct(self.into_raw()) };
+    }
+
+    /// Ends the bio with `status`.
+    pub(crate) fn end(self, status: Status) {
+        let bio = self.into_raw();
+        // SAFETY: By the type invariant the bio was live and ours until this call.
+        unsafe { (*bio).bi_status = status.0 };
+        // SAFETY: As above; it is given up here.
+        unsafe { bindings::bio_endio(bio) };
+    }
+}
+
+/// Flags of the device that a bio leaves, which do not hold on the next one.
+const REDIRECT_CLEARS: u16 = (1 << bindings::BIO_REMAPPED) | (1 << bindings::BIO_BPS_THROTTLED);
+
+impl core::ops::Deref for OwnedBio {
+    type Target = Bio;
+
+    #[inline(always)]
+    fn deref(&self) -> &Bio {
+        &self.0
+    }
+}
+
+impl Drop for OwnedBio {
+    #[cold]
+    fn drop(&mut self) {
+        kernel::pr_warn_once!("a bio was dropped instead of being passed on\n");
+        let bio = self.0.as_raw();
+        // SAFETY: By the type invariant the bio is live and ours.
+        unsafe { (*bio).bi_status = Status::IOERR.0 };
+        // SAFETY: As above; nobody can use it after the drop.
+        unsafe { bindings::bio_endio(bio) };
+    }
+}

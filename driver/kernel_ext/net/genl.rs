@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Generic netlink families with operations.
+//!
+//! A driver declares a static [`Family`] with its operations ([`Do`], [`super::dump::Dump`]) and
+//! groups, and registers it with the context that its operations work on.
+//!
+//! C header: [`include/net/genetlink.h`](srctree/include/net/genetlink.h),
+//! guide: [`Documentation/userspace-api/netlink`](srctree/Documentation/userspace-api/netlink)
+
+use super::{
+    super::bindings,
+    attr::{Attrs, Policy, Writer},
+};
+use core::{marker::PhantomData, mem::ManuallyDrop, ptr::NonNull};
+use kernel::{
+    alloc::AllocError,
+    error::to_result,
+    prelude::*,
+    sync::Arc,
+    types::{ForeignOwnable, Opaque},
+};
+
+/// Why a request was refused; it reaches the sender as an extended acknowledgement.
+pub(crate) trait Refusal: From<Error> {
+    /// The error number.
+    fn error(&self) -> Error;
+
+    /// Writes what was wrong, for a person; nothing if the number says it all.
+    fn write(&self, text: &mut dyn core::fmt::Write) -> core::fmt::Result;
+}
+
+/// Who may use an operation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Permission {
+    /// Everybody.
+    Anybody,
+    /// Who has both `CAP_NET_ADMIN` and `CAP_SYS_ADMIN` in the initial user namespace.
+    Admin,
+}
+
+impl Permission {
+    pub(super) const fn flags(self) -> u32 {
+        match self {
+            Self::Anybody => 0,
+            Self::Admin => bindings::GENL_ADMIN_PERM,
+        }
+    }
+
+    /// Whether the sender of `skb` has it. What the flag of [`Self::flags`] demands has already
+    /// been checked.
+    ///
+    /// # Safety
+    ///
+    /// `skb` must be a live message that was received.
+    pub(super) unsafe fn is_held(self, skb: *mut bindings::sk_buff) -> bool {
+        self == Self::Anybody
+            // SAFETY: By the contract of this function.
+            || unsafe { bindings::netlink_capable(skb, bindings::CAP_SYS_ADMIN as c_int) }
+    }
+}
+
+/// An operation that answers one request.
+pub(crate) trait Do {
+    /// What the operations of the family work on.
+    type Context: Send + Sync + 'static;
+    /// How it refuses.
+    type Refusal: Refusal;
+    /// Number of the command.
+    const COMMAND: u8;
+    /// Who may use it.
+    const PERMISSION: Permission;
+    /// Its attributes.
+    const POLICY: &'static [Policy];
+
+    /// Carries the request out. May sleep; runs under the read side of generic netlink's lock,
+    /// and beside other operations of the family.
+    ///
+    /// # Errors
+    ///
+    /// What is returned is sent to the sender; nothing else must have changed.
+    fn run(context: &Self::Context, request: &Request<'_>) -> Result<Answer, Self::Refusal>;
+}
+
+/// What a request is answered with.
+pub(crate) enum Answer {
+    /// The acknowledgement alone.
+    Done,
+    /// A message before the acknowledgement.
+    Reply(Message),
+}
+
+/// A request that is being carried out.
+///
+/// # Invariants
+///
+/// `info` is live, and describes a request of a registered family.
+pub(crate) struct Request<'a> {
+    info: *mut bindings::genl_info,
+    _message: PhantomData<&'a ()>,
+}
+
+impl<'a> Request<'a> {
+    /// Its attributes, checked against the policy.
+    pub(crate) fn attrs(&self) -> Attrs<'a> {
+        // SAFETY: By the type invariant; so below.
+        let header = unsafe { (*self.info).nlhdr };
+        // SAFETY: As above.
+        let genl = unsafe { (*self.info).genlhdr };
+        // SAFETY: As above.
+        let len = unsafe { (*header).nlmsg_len } as usize;
+        let begin = header as usize + len;
+        let attrs = genl as usize + size_of::<bindings::genlmsghdr>();
+        let payload =
+            (genl.cast_const().cast::<u8>()).wrapping_add(size_of::<bindings::genlmsghdr>());
+        // SAFETY: The attributes lie between the generic netlink header and the end of the message,
+        // which generic netlink has checked to be there.
+        Attrs(unsafe { core::slice::from_raw_parts(payload, begin.saturating_sub(attrs)) })
+    }
+
+    /// Begins the reply, with room for `payload` bytes of attributes.
+    pub(crate) fn reply(&self, payload: usize) -> Result<Message, AllocError> {
+        // SAFETY: By the type invariant; so below.
+        let info = unsafe { &*self.info };
+        // SAFETY: As above.
+        let command = unsafe { (*info.genlhdr).cmd };
+        Message::new(payload, info.family, command, info.snd_portid, info.snd_seq)
+    }
+}
+
+/// A message that is being written.
+///
+/// # Invariants
+///
+/// `skb` is a message that this value owns, and `header` the header in it.
+pub(crate) struct Message {
+    skb: NonNull<bindings::sk_buff>,
+    header: *mut c_void,
+}
+
+impl Message {
+    fn new(
+        payload: usize,
+        family: *const bindings::genl_family,
+        command: u8,
+        portid: u32,
+        seq: u32,
+    ) -> Result<Self, AllocError> {
+        // SAFETY: The helper takes any size.
+        let skb = unsafe { bindings::shunt_genlmsg_new(payload) };
+        let skb = NonNull::new(skb).ok_or(AllocError)?;
+        // SAFETY: The message is fresh, the family is registered.
+        let header =
+            unsafe { bindings::genlmsg_put(skb.as_ptr(), portid, seq, family, 0, command) };
+        // INVARIANT: The message is fresh and ours. A missing header leaves it without room, so
+        // that every write fails.
+        Ok(Self { skb, header })
+    }
+
+    /// Writes to the end of the message.
+    pub(crate) fn writer(&mut self) -> Writer<'_> {
+        // SAFETY: By the type invariant the message is ours, and it is exclusively borrowed.
+        unsafe { Writer::new(self.skb.as_ptr()) }
+    }
+
+    /// Finishes the message and gives it up.
+    fn into_raw(self) -> *mut bindings::sk_buff {
+        let message = ManuallyDrop::new(self);
+        // SAFETY: By the type invariant the header is that of the message.
+        unsafe { bindings::shunt_genlmsg_end(message.skb.as_ptr(), message.header) };
+        message.skb.as_ptr()
+    }
+}
+
+impl Drop for Message {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the message is ours.
+        unsafe { bindings::shunt_nlmsg_free(self.skb.as_ptr()) };
+    }
+}
+
+/// An operation in the table of a [`Family`] with context `C`.
+#[repr(transparent)]
+pub(crate) struct Operation<C>(
+    pub(super) bindings::genl_split_ops,
+    pub(super) PhantomData<C>,
+);
+
+// SAFETY: An operation is constant data.
+unsafe impl<C> Sync for Operation<C> {}
+
+impl<C: Send + Sync + 'static> Operation<C> {
+    /// The entry of a [`Do`].
+    pub(crate) const fn doit<T: Do<Context = C>>() -> Self {
+        let mut ops: bindings::genl_split_ops = pin_init::zeroed();
+        ops.__bindgen_anon_1.__bindgen_anon_1.doit = Some(doit_callback::<T>);
+        (ops.policy, ops.maxattr) = Policy::table(T::POLICY);
+        ops.cmd = T::COMMAND;
+        ops.flags = (bindings::GENL_CMD_CAP_DO | T::PERMISSION.flags()) as u8;
+        Self(ops, PhantomData)
+    }
+}
+
+/// A multicast group of a [`Family`].
+#[repr(transparent)]
+pub(crate) struct Group(bindings::genl_multicast_group);
+
+// SAFETY: A group is constant data.
+unsafe impl Sync for Group {}
+
+impl Group {
+    /// A group called `name`, at most 15 bytes; joining it needs `permission`.
+    pub(crate) const fn new(name: &CStr, permission: Permission) -> Self {
+        let mut group: bindings::genl_multicast_group = pin_init::zeroed();
+        copy_name(&mut group.name, name);
+        if let Permission::Admin = permission {
+            group.flags = bindings::SHUNT_MCAST_ADMIN;
+        }
+        Self(group)
+    }
+}
+
+/// A generic netlink family whose operations work on a `C`.
+///
+/// # Invariants
+///
+/// While it is registered, `context` is an `Arc<C>` that was turned into a foreign pointer.
+#[repr(C)]
+pub(crate) struct Family<C: Send + Sync + 'static> {
+    inner: Opaque<bindings::genl_family>,
+    context: core::sync::atomic::AtomicPtr<c_void>,
+    _context: PhantomData<C>,
+}
+
+// SAFETY: The C side synchronises what it changes in `inner`.
+unsafe impl<C: Send + Sync + 'static> Sync for Family<C> {}
+
+impl<C: Send + Sync + 'static> Family<C> {
+    /// Declares a family. `operations` must be sorted by command, do before dump.
+    pub(crate) const fn new(
+        name: &CStr,
+        version: u8,
+        operations: &'static [Operation<C>],
+        groups: &'static [Group],
+    ) -> Self {
+        let mut family: bindings::genl_family = pin_init::zeroed();
+        copy_name(&mut family.name, name);
+        family.version = version as c_uint;
+        family.split_ops = operations.as_ptr().cast();
+        family.n_split_ops = operations.len() as u8;
+        family.mcgrps = groups.as_ptr().cast();
+        family.n_mcgrps = groups.len() as u8;
+        family.module = (&raw const bindings::__this_module).cast_mut();
+        Self {
+            inner: Opaque::new(family),
+            context: core::sync::atomic::AtomicPtr::new(core::ptr::null_mut()),
+            _context: PhantomData,
+        }
+    }
+
+    fn as_raw(&self) -> *mut bindings::genl_family {
+        self.inner.get()
+    }
+
+    /// Registers the family, whose operations then work on `context`. Sleeps.
+    pub(crate) fn register(&'static self, context: Arc<C>) -> Result<Registration<C>> {
+        // The setters of bindgen are no const functions, hence here.
+        // SAFETY: The family is not registered yet, so nobody else looks at it.
+        unsafe { (*self.as_raw()).set_netnsok(1) };
+        // SAFETY: As above.
+        unsafe { (*self.as_raw()).set_parallel_ops(1) };
+        let context = context.into_foreign();
+        // INVARIANT: A foreign `Arc<C>`.
+        self.context
+            .store(context.cast(), core::sync::atomic::Ordering::Release);
+        // SAFETY: The family is static and complete.
+        let registered = to_result(unsafe { bindings::genl_register_family(self.as_raw()) });
+        if let Err(error) = registered {
+            // SAFETY: It came from `into_foreign` above, and no operation has run.
+            drop(unsafe { Arc::<C>::from_foreign(context) });
+            return Err(error);
+        }
+        Ok(Registration(self))
+    }
+
+    /// Whether somebody listens to group `index` of the table.
+    pub(crate) fn has_listeners(&self, index: usize) -> bool {
+        // SAFETY: The family is registered while its operations and its owner use it.
+        unsafe { bindings::shunt_genl_has_listeners(self.as_raw(), index as c_uint) }
+    }
+
+    /// Begins a notification, with room for `payload` bytes of attributes. May sleep.
+    pub(crate) fn notification(
+        &self,
+        command: u8,
+        seq: u32,
+        payload: usize,
+    ) -> Result<Message, AllocError> {
+        Message::new(payload, self.as_raw(), command, 0, seq)
+    }
+
+    /// Sends a notification to group `index` of the table. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ESRCH` if nobody listens. A listener whose buffer is full is told so by its socket.
+    pub(crate) fn multicast(&self, message: Message, index: usize) -> Result {
+        // SAFETY: The family is registered; the message is complete and given up.
+        to_result(unsafe {
+            bindings::shunt_genlmsg_multicast(self.as_raw(), message.into_raw(), index as c_uint)
+        })
+    }
+
+    /// What the operations of the family at `family` work on.
+    ///
+    /// # Safety
+    ///
+    /// `family` must be the C part of a registered `Family<C>`, and the result must not outlive the
+    /// operation that runs.
+    pub(super) unsafe fn context<'a>(
+        family: *const bindings::genl_family,
+    ) -> <Arc<C> as ForeignOwnable>::Borrowed<'a> {
+        // SAFETY: `inner` is the first field of a `repr(C)` struct, and transparent.
+        let family = unsafe { &*family.cast::<Self>() };
+        let context = family.context.load(core::sync::atomic::Ordering::Acquire);
+        // SAFETY: By the type invariant; unregistering waits for running operations.
+        unsafe { Arc::<C>::borrow(context.cast()) }
+    }
+}
+
+/// A family that is registered until this value is dropped.
+pub(crate) struct Registration<C: Send + Sync + 'static>(&'static Family<C>);
+
+impl<C: Send + Sync + 'static> Drop for Registration<C> {
+    fn drop(&mut self) {
+        // SAFETY: The family was registered. This waits for the operations that run.
+        unsafe { bindings::genl_unregister_family(self.0.as_raw()) };
+        let context = self.0.context.load(core::sync::atomic::Ordering::Acquire);
+        // SAFETY: By the type invariant; no operation can run any more.
+        drop(unsafe { Arc::<C>::from_foreign(context.cast()) });
+    }
+}
+
+const fn copy_name<const N: usize>(to: &mut [c_char; N], name: &CStr) {
+    let name = name.to_bytes_with_nul();
+    assert!(name.len() <= N);
+    let mut i = 0;
+    while i < name.len() {
+        to[i] = name[i] as c_char;
+        i += 1;
+    }
+}
+
+/// The text of an extended acknowledgement; what does not fit is cut.
+struct Text<'a> {
+    buffer: &'a mut [c_char],
+    len: usize,
+}
+
+impl core::fmt::Write for Text<'_> {
+    fn write_str(&mut self, piece: &str) -> core::fmt::Result {
+        for byte in piece.bytes() {
+            // The last place is for the NUL.
+            if self.len + 1 < self.buffer.len() {
+                self.buffer[self.len] = byte as c_char;
+                self.len += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Tells the sender of a request why it was refused.
+///
+/// # Safety
+///
+/// `extack` must be null or live.
+pub(super) unsafe fn refuse<R: Refusal>(
+    extack: *mut bindings::netlink_ext_ack,
+    refusal: &R,
+) -> c_int {
+    if !extack.is_null() {
+        // SAFETY: By the contract of this function; nobody else writes to it.
+        let extack = unsafe { &mut *extack };
+        let mut text = Text {
+            buffer: &mut extack._msg_buf,
+            len: 0,
+        };
+        let written = refusal.write(&mut text);
+        let len = text.len;
+        if written.is_ok() && len != 0 {
+            extack._msg_buf[len] = 0;
+            extack._msg = extack._msg_buf.as_ptr().cast();
+        }
+    }
+    refusal.error().to_errno()
+}
+
+/// Carries a request out: `doit` of `struct genl_split_ops`.
+///
+/// # Safety
+///
+/// Called by generic netlink for an operation of a registered `Family<T::Context>`.
+unsafe extern "C" fn doit_callback<T: Do>(
+    skb: *mut bindings::sk_buff,
+    info: *mut bindings::genl_info,
+) -> c_int {
+    // SAFETY: Generic netlink passes live arguments; so below.
+    if !unsafe { T::PERMISSION.is_held(skb) } {
+        return EPERM.to_errno();
+    }
+    // SAFETY: As above.
+    let (family, extack) = unsafe { ((*info).family, (*info).extack) };
+    // SAFETY: The operation runs, so the family is registered.
+    let context = unsafe { Family::<T::Context>::context(family) };
+    // INVARIANT: `info` is live while the operation runs.
+    let request = Request {
+        info,
+        _message: PhantomData,
+    };
+    match T::run(&context, &request) {
+        Ok(Answer::Done) => 0,
+        // SAFETY: The reply is complete and given up; `info` is live.
+        Ok(Answer::Reply(reply)) => unsafe {
+            bindings::shunt_genlmsg_reply(reply.into_raw(), info)
+        },
+        // SAFETY: `extack` is that of the request.
+        Err(refusal) => unsafe { refuse(extack, &refusal) },
+    }
+}

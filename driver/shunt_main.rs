@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Shunt: a block device that forwards every I/O to flash, measures it, and can be steered.
+//!
+//! This file only joins the rooms: [`control`] takes commands over netlink, [`registry`] has the
+//! devices, [`device`] and [`target`] are one of them, [`io`] is the way of an I/O, [`stats`] what
+//! is measured, [`logic`] pure arithmetic. [`kernel_ext`] alone has `unsafe` code.
+
+#![crate_name = "shunt"]
+#![deny(unsafe_code)]
+
+mod control;
+mod device;
+mod error;
+mod io;
+#[expect(
+    unsafe_code,
+    reason = "wraps C; everything else builds on its safe interfaces"
+)]
+mod kernel_ext;
+#[allow(unreachable_pub, reason = "the host tests mount it as well")]
+mod logic;
+mod registry;
+mod stats;
+mod target;
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "shared with userspace, which uses the rest"
+)]
+#[path = "../uapi/src/consts.rs"]
+mod uapi;
+
+use kernel::prelude::*;
+
+module! {
+    type: Shunt,
+    name: "shunt",
+    authors: ["The Shunt engineers"],
+    description: "Forwards block I/O to flash, measures it, and can be steered",
+    license: "GPL",
+    alias: ["net-pf-16-proto-16-family-shunt"],
+}
+
+/// The module: it takes commands while it is loaded. Devices keep it loaded.
+struct Shunt {
+    _control: kernel_ext::net::genl::Registration<control::Control>,
+}
+
+impl kernel::Module for Shunt {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Ok(Self {
+            _control: control::register()?,
+        })
+    }
+}

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause)
+// Generated from uapi/shunt.yaml. Do not edit; regenerate with scripts/gen-uapi.
+
+//! Control and statistics of shunt block devices. Commands, attributes, values and groups of
+//! the family.
+//!
+//! The crate `shunt-uapi` is this file; the driver mounts it as `crate::uapi`.
+
+/// Name of the generic netlink family.
+pub const FAMILY_NAME: &core::ffi::CStr = c"shunt";
+
+/// Version of the generic netlink family.
+pub const FAMILY_VERSION: u8 = 1;
+
+/// Longest name of a device, in bytes.
+pub const NAME_MAX: u32 = 63;
+
+/// Longest path of a backing device, in bytes.
+pub const PATH_MAX: u32 = 4095;
+
+/// Most targets in the table of one device.
+pub const TARGETS_MAX: u32 = 1024;
+
+/// The first bucket of a latency histogram ends below 1 << latency-shift ns.
+pub const LATENCY_SHIFT: u32 = 6;
+
+/// Octaves of a latency histogram above its first bucket; slower operations are counted in one
+/// last bucket without an upper bound.
+pub const LATENCY_OCTAVES: u32 = 31;
+
+/// Each octave of a histogram is cut into 1 << histogram-bits buckets of equal width.
+pub const HISTOGRAM_BITS: u32 = 3;
+
+/// What a device, or one target of it, does with I/O.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum State {
+    /// I/O is forwarded.
+    Live = 0,
+    /// New I/O waits.
+    Suspended = 1,
+    /// A backing device is gone; I/O fails with an I/O error.
+    Lost = 2,
+}
+
+impl State {
+    /// Every value, in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::Live, Self::Suspended, Self::Lost];
+
+    /// The word that people and JSON use for the value.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Suspended => "suspended",
+            Self::Lost => "lost",
+        }
+    }
+
+    /// The value of a number; none if this version does not know it.
+    pub const fn from_u32(value: u32) -> Option<Self> {
+        match value {
+            0 => Some(Self::Live),
+            1 => Some(Self::Suspended),
+            2 => Some(Self::Lost),
+            _ => None,
+        }
+    }
+}
+
+/// How a device takes I/O from the block layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum QueueMode {
+    /// Each bio is forwarded directly; no I/O scheduler.
+    Bio = 0,
+    /// A blk-mq request queue with merging and I/O schedulers.
+    Mq = 1,
+}
+
+impl QueueMode {
+    /// Every value, in the order of their numbers.
+    pub const ALL: [Self; 2] = [Self::Bio, Self::Mq];
+
+    /// The word that people and JSON use for the value.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bio => "bio",
+            Self::Mq => "mq",
+        }
+    }
+
+    /// The value of a number; none if this version does not know it.
+    pub const fn from_u32(value: u32) -> Option<Self> {
+        match value {
+            0 => Some(Self::Bio),
+            1 => Some(Self::Mq),
+            _ => None,
+        }
+    }
+}
+
+/// What a device measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum StatsMode {
+    /// Nothing.
+    Off = 0,
+    /// Operations and bytes.
+    Counters = 1,
+    /// Also errors, operations in flight, latency histograms and /proc/diskstats.
+    Full = 2,
+}
+
+impl StatsMode {
+    /// Every value, in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::Off, Self::Counters, Self::Full];
+
+    /// The word that people and JSON use for the value.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Counters => "counters",
+            Self::Full => "full",
+        }
+    }
+
+    /// The value of a number; none if this version does not know it.
+    pub const fn from_u32(value: u32) -> Option<Self> {
+        match value {
+            0 => Some(Self::Off),
+            1 => Some(Self::Counters),
+            2 => Some(Self::Full),
+            _ => None,
+        }
+    }
+}
+
+/// Operations that are measured apart from each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Op {
+    /// Reads.
+    Read = 0,
+    /// Writes.
+    Write = 1,
+    /// Flushes of the volatile write cache that carry no data.
+    Flush = 2,
+    /// Discards.
+    Discard = 3,
+    /// Writes of zeroes that carry no data.
+    WriteZeroes = 4,
+}
+
+impl Op {
+    /// Every value, in the order of their numbers.
+    pub const ALL: [Self; 5] = [
+        Self::Read,
+        Self::Write,
+        Self::Flush,
+        Self::Discard,
+        Self::WriteZeroes,
+    ];
+
+    /// The word that people and JSON use for the value.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Flush => "flush",
+            Self::Discard => "discard",
+            Self::WriteZeroes => "write_zeroes",
+        }
+    }
+
+    /// The value of a number; none if this version does not know it.
+    pub const fn from_u32(value: u32) -> Option<Self> {
+        match value {
+            0 => Some(Self::Read),
+            1 => Some(Self::Write),
+            2 => Some(Self::Flush),
+            3 => Some(Self::Discard),
+            4 => Some(Self::WriteZeroes),
+            _ => None,
+        }
+    }
+}
+
+/// Why a device notification was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Reason {
+    /// The device is new.
+    Created = 0,
+    /// Its table, its state or its settings changed.
+    Changed = 1,
+    /// One of its backing devices is gone.
+    Lost = 2,
+    /// The device is gone.
+    Destroyed = 3,
+}
+
+impl Reason {
+    /// Every value, in the order of their numbers.
+    pub const ALL: [Self; 4] = [Self::Created, Self::Changed, Self::Lost, Self::Destroyed];
+
+    /// The word that people and JSON use for the value.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Changed => "changed",
+            Self::Lost => "lost",
+            Self::Destroyed => "destroyed",
+        }
+    }
+
+    /// The value of a number; none if this version does not know it.
+    pub const fn from_u32(value: u32) -> Option<Self> {
+        match value {
+            0 => Some(Self::Created),
+            1 => Some(Self::Changed),
+            2 => Some(Self::Lost),
+            3 => Some(Self::Destroyed),
+            _ => None,
+        }
+    }
+}
+
+/// Commands and notifications.
+pub mod cmd {
+    /// Map a new device; the reply is the device.
+    pub const DEVICE_NEW: u8 = 1;
+    /// Unmap a device, named by id or by name. Refused while it is open.
+    pub const DEVICE_DEL: u8 = 2;
+    /// Show one device, named by id or by name, or all of them in the order of their ids.
+    pub const DEVICE_GET: u8 = 3;
+    /// A device came, changed or went: the device, with the reason and a sequence number.
+    pub const DEVICE_NTF: u8 = 4;
+    /// Statistics of one device, named by id or by name, or of all of them in the order of their
+    /// ids. Needs no privilege.
+    pub const STATS_GET: u8 = 5;
+}
+
+/// Multicast groups.
+pub mod group {
+    /// Group that carries device-ntf.
+    pub const CONFIG: &core::ffi::CStr = c"config";
+    /// Place of the group `config` in the family's list.
+    pub const CONFIG_INDEX: usize = 0;
+}
+
+/// Attribute set `target`. One piece of the table of a device.
+pub mod target {
+    /// Path of the backing device, as given when it was mapped.
+    pub const PATH: u16 = 1;
+    /// Where the target begins in the backing device, in bytes; 0 if absent.
+    pub const OFFSET: u16 = 2;
+    /// Length of the target in bytes; if absent, all from offset to the end of the backing device.
+    pub const LENGTH: u16 = 3;
+    /// Where the target begins in the device, in bytes. Reply only.
+    pub const START: u16 = 4;
+    /// Major number of the backing device. Reply only.
+    pub const MAJOR: u16 = 5;
+    /// Minor number of the backing device. Reply only.
+    pub const MINOR: u16 = 6;
+    /// State of the target. Reply only.
+    pub const STATE: u16 = 7;
+}
+
+/// Attribute set `device`. A virtual block device.
+pub mod device {
+    /// Number N of the device node /dev/shuntN.
+    pub const ID: u16 = 1;
+    /// Unique name, 1 to name-max bytes of UTF-8 without slash, white space or control characters;
+    /// "." and ".." are refused.
+    pub const NAME: u16 = 2;
+    /// State of the device.
+    pub const STATE: u16 = 3;
+    /// How the device takes I/O; bio if absent.
+    pub const QUEUE_MODE: u16 = 4;
+    /// What the device measures; full if absent.
+    pub const STATS_MODE: u16 = 5;
+    /// 1 if writes are refused, else 0; 0 if absent.
+    pub const READ_ONLY: u16 = 6;
+    /// Size of the device in bytes.
+    pub const SIZE: u16 = 7;
+    /// Smallest I/O that the device takes, in bytes.
+    pub const LOGICAL_BLOCK_SIZE: u16 = 8;
+    /// The table of the device, in the order of its sectors.
+    pub const TARGET: u16 = 9;
+    /// Differs between any two devices of one loading of the module, also when one takes the id and
+    /// the name of another.
+    pub const GENERATION: u16 = 10;
+    /// Sequence number of the notification in its multicast group.
+    pub const SEQ: u16 = 11;
+    /// Why the notification was sent.
+    pub const REASON: u16 = 12;
+}
+
+/// Attribute set `bucket`. One bucket of a histogram. It holds the values above the bound of
+/// the bucket before it, empty buckets included, up to its own bound.
+pub mod bucket {
+    /// Greatest value in the bucket; the last bucket, which has no upper bound, has the greatest
+    /// 64-bit number.
+    pub const LE: u16 = 1;
+    /// Values in this bucket alone.
+    pub const COUNT: u16 = 2;
+}
+
+/// Attribute set `op-stats`. Statistics of one operation. They only grow.
+pub mod op_stats {
+    /// The operation.
+    pub const OP: u16 = 1;
+    /// Operations.
+    pub const IOS: u16 = 2;
+    /// Bytes that the operations covered.
+    pub const BYTES: u16 = 3;
+    /// Operations that ended with an error.
+    pub const ERRORS: u16 = 4;
+    /// Sum of the latencies, in ns.
+    pub const LATENCY_SUM: u16 = 5;
+    /// Latency histogram in ns; empty buckets are left out.
+    pub const LATENCY: u16 = 6;
+}
+
+/// Attribute set `stats`. Statistics of one device.
+pub mod stats {
+    /// Number of the device.
+    pub const ID: u16 = 1;
+    /// Name of the device.
+    pub const NAME: u16 = 2;
+    /// As that of the device; figures of two generations are not to be compared.
+    pub const GENERATION: u16 = 3;
+    /// When the figures were read, in ns of CLOCK_MONOTONIC.
+    pub const TIME: u16 = 4;
+    /// Operations that have begun and not ended. Mode full only.
+    pub const IN_FLIGHT: u16 = 5;
+    /// Statistics of each operation.
+    pub const OP: u16 = 6;
+}
