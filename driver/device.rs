@@ -4,11 +4,11 @@
 
 use crate::{
     error::Refused,
-    io::bio_path::Forward,
+    io::{bio_path::Forward, complete::Measured},
     kernel_ext::{
         block::{
             bio_disk::{BioDisk, Settings},
-            hook::Hooks,
+            hook::{Contexts, Hooks},
             limits::QueueLimits,
         },
         module_pin::ModulePin,
@@ -18,7 +18,7 @@ use crate::{
     target::Target,
     uapi::{QueueMode, State, StatsMode},
 };
-use kernel::{prelude::*, str::CString};
+use kernel::{prelude::*, str::CString, sync::Arc};
 
 /// A device as it was asked for.
 pub(crate) struct DeviceSpec {
@@ -48,6 +48,7 @@ pub(crate) struct Device {
 impl Device {
     /// Puts device `id`, which forwards to `target`, into the system. Sleeps.
     pub(crate) fn new(
+        contexts: Arc<Contexts<Measured>>,
         id: u32,
         generation: u64,
         spec: DeviceSpec,
@@ -69,7 +70,7 @@ impl Device {
             Forward {
                 target,
                 stats_mode: spec.stats_mode,
-                hooks: Hooks::new(DeviceStats::new()?)?,
+                hooks: Hooks::new(DeviceStats::new()?, contexts)?,
             },
         )
         .map_err(Refused::Disk)?;

@@ -26,11 +26,6 @@ unsigned int shunt_nr_cpu_ids(void)
 	return nr_cpu_ids;
 }
 
-void shunt_this_cpu_add(u64 __percpu *counter, u64 value)
-{
-	this_cpu_add(*counter, value);
-}
-
 mempool_t *shunt_mempool_create_kmalloc(int min, size_t size)
 {
 	return mempool_create_kmalloc_pool(min, size);
@@ -52,11 +47,6 @@ void shunt_account_flush(struct block_device *bdev, u64 ns)
 	part_stat_inc(bdev, ios[STAT_FLUSH]);
 	part_stat_add(bdev, nsecs[STAT_FLUSH], ns);
 	part_stat_unlock();
-}
-
-unsigned long shunt_jiffies(void)
-{
-	return jiffies;
 }
 
 struct gendisk *shunt_blk_alloc_disk(struct queue_limits *limits)

@@ -22,6 +22,7 @@ static const blk_mode_t SHUNT_BLK_OPEN_WRITE = BLK_OPEN_WRITE;
 static const blk_status_t SHUNT_BLK_STS_IOERR = BLK_STS_IOERR;
 static const blk_status_t SHUNT_BLK_STS_AGAIN = BLK_STS_AGAIN;
 static const size_t SHUNT_CACHE_BYTES = SMP_CACHE_BYTES;
+static const u32 SHUNT_BD_PARTNO = BD_PARTNO;
 static const u8 SHUNT_MCAST_ADMIN = GENL_MCAST_CAP_SYS_ADMIN;
 static const u32 SHUNT_TASK_UNINTERRUPTIBLE = TASK_UNINTERRUPTIBLE;
 
@@ -29,13 +30,11 @@ void __percpu *shunt_alloc_percpu(size_t size, size_t align);
 void *shunt_per_cpu_ptr(void __percpu *base, unsigned int cpu);
 unsigned int shunt_next_possible_cpu(int cpu);
 unsigned int shunt_nr_cpu_ids(void);
-void shunt_this_cpu_add(u64 __percpu *counter, u64 value);
 
 mempool_t *shunt_mempool_create_kmalloc(int min, size_t size);
 void *shunt_mempool_alloc(mempool_t *pool, gfp_t gfp);
 void shunt_mempool_free(void *element, mempool_t *pool);
 
-unsigned long shunt_jiffies(void);
 void shunt_account_flush(struct block_device *bdev, u64 ns);
 
 struct gendisk *shunt_blk_alloc_disk(struct queue_limits *limits);

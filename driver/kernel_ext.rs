@@ -15,7 +15,7 @@
 //! | `clock.rs` | `ktime_get()` | `Instant::as_nanos` for modules |
 //! | `errno.rs` | error numbers | the missing names |
 //! | `module_pin.rs` | `try_module_get()` | the same on `ThisModule` |
-//! | `percpu.rs` | per-CPU allocations | `kernel::percpu` |
+//! | `percpu.rs`, `percpu_stack.rs` | per-CPU allocations | `kernel::percpu` |
 
 mod bindings;
 pub(crate) mod block;
@@ -24,3 +24,4 @@ pub(crate) mod errno;
 pub(crate) mod module_pin;
 pub(crate) mod net;
 pub(crate) mod percpu;
+mod percpu_stack;

@@ -9,6 +9,8 @@
 use crate::{
     device::{Device, DeviceSpec},
     error::Refused,
+    io::complete::Measured,
+    kernel_ext::block::hook::Contexts,
     target::{Target, TargetSpec},
 };
 use core::ops::Deref;
@@ -16,12 +18,13 @@ use kernel::{
     new_mutex,
     prelude::*,
     str::CString,
-    sync::{Mutex, lock::Guard, lock::mutex::MutexBackend},
+    sync::{Arc, Mutex, lock::Guard, lock::mutex::MutexBackend},
 };
 
 /// The devices, and the right to change them.
 #[pin_data]
 pub(crate) struct Registry {
+    contexts: Arc<Contexts<Measured>>,
     #[pin]
     changing: Mutex<Changes>,
     #[pin]
@@ -66,8 +69,9 @@ impl Key {
 
 impl Registry {
     /// Without devices.
-    pub(crate) fn new() -> impl PinInit<Self> {
-        pin_init!(Self {
+    pub(crate) fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            contexts: Arc::new(Contexts::new()?, GFP_KERNEL)?,
             changing <- new_mutex!(Changes { next_generation: 1 }),
             devices <- new_mutex!(Devices { list: KVec::new(), version: 1 }),
         })
@@ -121,7 +125,10 @@ impl Change<'_> {
         self.registry.devices.lock().check_free(&target)?;
         let generation = self.changes.next_generation;
         // No lock but `changing`: adding the disk reads its partition table.
-        let device = KBox::new(Device::new(id, generation, spec, target)?, GFP_KERNEL)?;
+        let device = KBox::new(
+            Device::new(self.registry.contexts.clone(), id, generation, spec, target)?,
+            GFP_KERNEL,
+        )?;
         self.changes.next_generation += 1;
         self.registry.devices.lock().insert(place, device)?;
         Ok(id)

@@ -7,10 +7,7 @@
 
 use crate::{
     kernel_ext::{
-        block::{
-            bio::{AccountingStart, Bio},
-            hook::Completion,
-        },
+        block::{bio::Bio, hook::Completion},
         clock::monotonic_ns,
     },
     logic::extent::SECTOR,
@@ -21,7 +18,6 @@ use crate::{
 /// What is remembered of a bio while it is in flight.
 pub(crate) struct Measured {
     start_ns: u64,
-    accounting: Option<AccountingStart>,
     bytes: u32,
     op: Op,
 }
@@ -29,11 +25,13 @@ pub(crate) struct Measured {
 impl Measured {
     /// Begins to measure `bio`, which is about to be forwarded.
     #[inline(always)]
-    pub(crate) fn begin(bio: &Bio) -> Self {
+    pub(crate) fn begin(bio: &Bio, _stats: &DeviceStats) -> Self {
         let op = op_of(bio);
+        // The block layer has columns of their own for flushes, and no in-flight for them.
+        if op != Op::Flush {
+            bio.start_accounting();
+        }
         Self {
-            // The block layer has columns of their own for flushes, and no in-flight for them.
-            accounting: (op != Op::Flush).then(|| bio.start_accounting()),
             bytes: bio.bytes(),
             op,
             start_ns: monotonic_ns(),
@@ -49,9 +47,10 @@ impl Completion for Measured {
         let ns = monotonic_ns().saturating_sub(self.start_ns);
         stats.count(self.op, self.bytes);
         stats.record(self.op, ns, bio.status().is_ok());
-        match self.accounting {
-            Some(start) => bio.end_accounting(start, self.bytes / SECTOR as u32),
-            None => bio.account_flush(ns),
+        if self.op == Op::Flush {
+            bio.account_flush(ns);
+        } else {
+            bio.end_accounting(self.bytes / SECTOR as u32, ns);
         }
     }
 }

@@ -5,5 +5,6 @@
 pub(crate) mod bdev;
 pub(crate) mod bio;
 pub(crate) mod bio_disk;
+mod disk_stats;
 pub(crate) mod hook;
 pub(crate) mod limits;

@@ -94,14 +94,14 @@ impl<const N: usize> Drop for PerCpuCounters<N> {
 
 /// Adds to a counter of this CPU.
 ///
+/// As `this_cpu_add()` of arch/x86/include/asm/percpu.h: the stock kernels do not inline Rust
+/// helpers, and a call would cost more than the addition.
+///
 /// # Safety
 ///
 /// `counter` must be the per-CPU address of a live `u64`.
-#[cfg(CONFIG_X86_64)]
 #[inline(always)]
-unsafe fn this_cpu_add(counter: *mut u64, value: u64) {
-    // As `this_cpu_add()` of arch/x86/include/asm/percpu.h: the stock kernels do not inline Rust
-    // helpers, and a call would cost more than the addition.
+pub(super) unsafe fn this_cpu_add(counter: *mut u64, value: u64) {
     // SAFETY: The segment base turns the per-CPU address into this CPU's counter.
     unsafe {
         core::arch::asm!(
@@ -113,20 +113,8 @@ unsafe fn this_cpu_add(counter: *mut u64, value: u64) {
     }
 }
 
-/// Adds to a counter of this CPU.
-///
-/// # Safety
-///
-/// `counter` must be the per-CPU address of a live `u64`.
-#[cfg(not(CONFIG_X86_64))]
-#[inline(always)]
-unsafe fn this_cpu_add(counter: *mut u64, value: u64) {
-    // SAFETY: As this function's own contract.
-    unsafe { bindings::shunt_this_cpu_add(counter, value) };
-}
-
 /// Iterates over the CPUs that can ever come up.
-fn possible_cpus() -> impl Iterator<Item = c_uint> {
+pub(super) fn possible_cpus() -> impl Iterator<Item = c_uint> {
     // SAFETY: The helper only reads the mask of possible CPUs, which never changes after boot.
     let next = |cpu: c_int| unsafe { bindings::shunt_next_possible_cpu(cpu) };
     // SAFETY: Reads a variable that never changes after boot.

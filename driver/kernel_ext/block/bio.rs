@@ -8,7 +8,7 @@
 //!
 //! C header: [`include/linux/bio.h`](srctree/include/linux/bio.h)
 
-use super::{super::bindings, bdev::BlockDevice};
+use super::{super::bindings, bdev::BlockDevice, disk_stats};
 use core::{mem::ManuallyDrop, ptr::NonNull};
 
 /// What a bio does; the C type is `enum req_op`.
@@ -24,6 +24,28 @@ impl Op {
     pub(crate) const SECURE_ERASE: Self = Self(bindings::req_op_REQ_OP_SECURE_ERASE);
     /// Sectors to be filled with zeroes.
     pub(crate) const WRITE_ZEROES: Self = Self(bindings::req_op_REQ_OP_WRITE_ZEROES);
+
+    /// The number that the block layer uses.
+    #[inline(always)]
+    pub(super) fn as_raw(self) -> u32 {
+        self.0
+    }
+
+    /// Whether data, or the order to change data, goes to the device.
+    #[inline(always)]
+    pub(super) fn is_write(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    /// The column group of /proc/diskstats: `op_stat_group()` of include/linux/blk_types.h.
+    #[inline(always)]
+    pub(super) fn stat_group(self) -> usize {
+        if self == Self::DISCARD {
+            bindings::stat_group_STAT_DISCARD as usize
+        } else {
+            (self.0 & 1) as usize
+        }
+    }
 }
 
 /// How an I/O ended; the C type is `blk_status_t`.
@@ -41,10 +63,6 @@ impl Status {
         self.0 == 0
     }
 }
-
-/// When the accounting of a bio began.
-#[derive(Clone, Copy)]
-pub(crate) struct AccountingStart(usize);
 
 /// A bio that is being looked at.
 ///
@@ -104,25 +122,18 @@ impl Bio {
         unsafe { (*self.as_raw()).bi_iter.bi_size }
     }
 
-    /// Begins to account the bio in /proc/diskstats, for the device that it points at;
-    /// the result goes to [`Self::end_accounting`].
+    /// Begins to account the bio in /proc/diskstats, for the device that it points at.
     #[inline(always)]
-    pub(crate) fn start_accounting(&self) -> AccountingStart {
-        // SAFETY: Reads a counter of the timer.
-        let now = unsafe { bindings::shunt_jiffies() };
-        // SAFETY: By the type invariant the bio is live, and a submitted one has a device.
-        AccountingStart(unsafe {
-            bindings::bdev_start_io_acct((*self.as_raw()).bi_bdev, self.op().0, now)
-        })
+    pub(crate) fn start_accounting(&self) {
+        // SAFETY: By the type invariant the bio is live, and a submitted one has a live device.
+        unsafe { disk_stats::start((*self.as_raw()).bi_bdev, self.op()) };
     }
 
-    /// Ends what [`Self::start_accounting`] began, for `sectors` sectors.
+    /// Ends what [`Self::start_accounting`] began: the bio covered `sectors` and took `ns`.
     #[inline(always)]
-    pub(crate) fn end_accounting(&self, start: AccountingStart, sectors: u32) {
-        // SAFETY: By the type invariant the bio is live, and a submitted one has a device.
-        unsafe {
-            bindings::bdev_end_io_acct((*self.as_raw()).bi_bdev, self.op().0, sectors, start.0)
-        };
+    pub(crate) fn end_accounting(&self, sectors: u32, ns: u64) {
+        // SAFETY: By the type invariant the bio is live, and a submitted one has a live device.
+        unsafe { disk_stats::end((*self.as_raw()).bi_bdev, self.op(), sectors, ns) };
     }
 
     /// Accounts a flush that took `ns`, in the columns that /proc/diskstats has for flushes.

@@ -6,20 +6,37 @@
 //! that travels with the bio. It replaces a clone: the bio stays the submitter's, so its flags, its
 //! vectors, its polling cookie and its integrity data need no copy.
 //!
+//! The data lives in a context. Contexts are kept in [`Contexts`], on a stack of each CPU that all
+//! hooks share; when memory is short each [`Hooks`] has a reserve of its own, so that devices that
+//! stand on each other cannot wait for each other.
+//!
 //! C headers: [`include/linux/bio.h`](srctree/include/linux/bio.h),
 //! [`include/linux/mempool.h`](srctree/include/linux/mempool.h)
 
 use super::{
-    super::{bindings, percpu::PerCpuCounters},
+    super::{
+        bindings,
+        percpu::PerCpuCounters,
+        percpu_stack::{Node, PerCpuStack},
+    },
     bio::{Bio, OwnedBio, Status},
 };
-use core::{ffi::c_void, ptr::NonNull};
-use kernel::{alloc::AllocError, prelude::*};
+use core::{
+    ffi::c_void,
+    mem::MaybeUninit,
+    ptr::{NonNull, null_mut},
+    sync::atomic::{AtomicUsize, Ordering},
+};
+use kernel::{
+    alloc::{AllocError, flags::__GFP_NOWARN},
+    prelude::*,
+    sync::Arc,
+};
 
 /// What a driver does when a bio that it hooked has ended.
-pub(crate) trait Completion: Sized + Send {
+pub(crate) trait Completion: Sized + Send + 'static {
     /// What all completions of one [`Hooks`] share.
-    type Owner: Send + Sync;
+    type Owner: Send + Sync + 'static;
 
     /// Called once for each bio, before its submitter learns that it has ended.
     ///
@@ -30,23 +47,160 @@ pub(crate) trait Completion: Sized + Send {
 /// Contexts that are kept for one [`Hooks`], so that I/O goes on when memory is short.
 const RESERVE: c_int = 16;
 
+/// Contexts that are kept for later, for each CPU that can ever come up.
+const KEPT_PER_CPU: usize = 256;
+
 /// What is saved while a bio is hooked.
+#[repr(C)]
 struct Context<C: Completion> {
+    node: Node,
     end_io: bindings::bio_end_io_t,
     private: *mut c_void,
     device: *mut bindings::block_device,
-    shared: NonNull<Shared<C>>,
-    data: C,
+    shared: MaybeUninit<NonNull<Shared<C>>>,
+    data: MaybeUninit<C>,
+    /// It came from the mempool of `shared`, and goes back there.
+    reserved: bool,
+}
+
+impl<C: Completion> Context<C> {
+    fn empty(reserved: bool) -> Self {
+        Self {
+            node: Node::new(),
+            end_io: None,
+            private: null_mut(),
+            device: null_mut(),
+            shared: MaybeUninit::uninit(),
+            data: MaybeUninit::uninit(),
+            reserved,
+        }
+    }
+}
+
+/// Contexts that are not in use, for all hooks that complete with a `C`.
+///
+/// # Invariants
+///
+/// The nodes of `free` are the first fields of [`Context`]s from a `KBox`.
+pub(crate) struct Contexts<C: Completion> {
+    free: PerCpuStack,
+    /// Contexts that were made, in use or not.
+    made: AtomicUsize,
+    most: usize,
+    /// Address of what the block layer marks chained bios with; never to be called.
+    chain_mark: usize,
+    _contexts: core::marker::PhantomData<C>,
+}
+
+// SAFETY: Contexts without content may be used by any thread, and the stack is made for that.
+unsafe impl<C: Completion> Send for Contexts<C> {}
+// SAFETY: As above.
+unsafe impl<C: Completion> Sync for Contexts<C> {}
+
+impl<C: Completion> Contexts<C> {
+    /// Without contexts; they are made as they are needed. May sleep.
+    pub(crate) fn new() -> Result<Self, AllocError> {
+        // SAFETY: Reads a variable that never changes after boot.
+        let cpus = unsafe { bindings::shunt_nr_cpu_ids() } as usize;
+        Ok(Self {
+            free: PerCpuStack::new()?,
+            made: AtomicUsize::new(0),
+            most: KEPT_PER_CPU * cpus,
+            chain_mark: chain_mark()?,
+            _contexts: core::marker::PhantomData,
+        })
+    }
+
+    /// A context for a bio of `shared`; none if there is no memory and the bio must not wait.
+    #[inline(always)]
+    fn take(&self, shared: &Shared<C>, nowait: bool) -> Option<NonNull<Context<C>>> {
+        match self.free.pop() {
+            Some(node) => Some(node.cast()),
+            None => self.take_slowly(shared, nowait),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_slowly(&self, shared: &Shared<C>, nowait: bool) -> Option<NonNull<Context<C>>> {
+        if self.made.fetch_add(1, Ordering::Relaxed) < self.most {
+            if let Ok(context) = KBox::new(Context::empty(false), GFP_NOWAIT | __GFP_NOWARN) {
+                return Some(NonNull::from(KBox::leak(context)));
+            }
+        }
+        self.made.fetch_sub(1, Ordering::Relaxed);
+        if let Some(node) = self.free.steal() {
+            return Some(node.cast());
+        }
+        let gfp = if nowait {
+            bindings::SHUNT_GFP_NOWAIT
+        } else {
+            bindings::SHUNT_GFP_NOIO
+        };
+        // SAFETY: By the invariant of `Shared` the mempool is live.
+        let element = unsafe { bindings::shunt_mempool_alloc(shared.reserve.as_ptr(), gfp) };
+        let element = NonNull::new(element.cast::<Context<C>>())?;
+        // SAFETY: The element is fresh, and as large and aligned as a `Context<C>`.
+        unsafe { element.write(Context::empty(true)) };
+        Some(element)
+    }
+
+    /// Takes a context back, whose content has been moved out.
+    ///
+    /// # Safety
+    ///
+    /// `context` must have come from [`Self::take`] with the same `shared`.
+    #[inline(always)]
+    unsafe fn give_back(&self, shared: &Shared<C>, context: NonNull<Context<C>>) {
+        // SAFETY: By the contract of this function.
+        if unsafe { context.as_ref() }.reserved {
+            // SAFETY: The element came from this mempool.
+            unsafe {
+                bindings::shunt_mempool_free(context.as_ptr().cast(), shared.reserve.as_ptr())
+            };
+        } else {
+            // SAFETY: The context is given up, and its node is its first field.
+            unsafe { self.free.push(context.cast()) };
+        }
+    }
+}
+
+impl<C: Completion> Drop for Contexts<C> {
+    fn drop(&mut self) {
+        while let Some(node) = self.free.pop().or_else(|| self.free.steal()) {
+            // SAFETY: By the type invariant the node is a context from a `KBox`.
+            drop(unsafe { KBox::from_raw(node.cast::<Context<C>>().as_ptr()) });
+        }
+    }
+}
+
+/// Address of the completion that the block layer marks chained bios with. May sleep.
+///
+/// The function is not exported, but a bio that is chained shows it.
+fn chain_mark() -> Result<usize, AllocError> {
+    let mut bios = KBox::<[bindings::bio; 2]>::new_uninit(GFP_KERNEL)?;
+    let child = bios.as_mut_ptr().cast::<bindings::bio>();
+    let parent = child.wrapping_add(1);
+    for bio in [child, parent] {
+        // SAFETY: The memory is a bio's; it has no device and no vectors.
+        unsafe { bindings::bio_init(bio, null_mut(), null_mut(), 0, 0) };
+    }
+    // SAFETY: Both were initialised above; neither is ever submitted.
+    unsafe { bindings::bio_chain(child, parent) };
+    // SAFETY: As above.
+    let mark = unsafe { (*child).bi_end_io };
+    Ok(mark.map_or(0, |end_io| end_io as usize))
 }
 
 /// # Invariants
 ///
 /// - `reserve` is a mempool of elements as large as [`Context`], owned by this value.
-/// - `in_flight` is the number of contexts that point here.
+/// - `in_flight` is the number of contexts in use that point here.
 struct Shared<C: Completion> {
     owner: C::Owner,
     in_flight: PerCpuCounters<1>,
     reserve: NonNull<bindings::mempool_t>,
+    contexts: Arc<Contexts<C>>,
 }
 
 /// Hooks that share an owner.
@@ -65,7 +219,7 @@ unsafe impl<C: Completion> Sync for Hooks<C> {}
 
 impl<C: Completion> Hooks<C> {
     /// Makes hooks around `owner`. May sleep.
-    pub(crate) fn new(owner: C::Owner) -> Result<Self, AllocError> {
+    pub(crate) fn new(owner: C::Owner, contexts: Arc<Contexts<C>>) -> Result<Self, AllocError> {
         let in_flight = PerCpuCounters::new()?;
         // SAFETY: The helper takes any number and size.
         let reserve =
@@ -75,6 +229,7 @@ impl<C: Completion> Hooks<C> {
             in_flight,
             // INVARIANT: The mempool is fresh and ours.
             reserve: NonNull::new(reserve).ok_or(AllocError)?,
+            contexts,
         };
         // INVARIANT: No bio is hooked yet. A failed allocation drops `shared`, which is whole.
         Ok(Self {
@@ -82,12 +237,14 @@ impl<C: Completion> Hooks<C> {
         })
     }
 
+    #[inline(always)]
     fn shared(&self) -> &Shared<C> {
         // SAFETY: By the type invariant the allocation lives as long as `self`.
         unsafe { self.shared.as_ref() }
     }
 
     /// What all completions share.
+    #[inline(always)]
     pub(crate) fn owner(&self) -> &C::Owner {
         &self.shared().owner
     }
@@ -99,7 +256,8 @@ impl<C: Completion> Hooks<C> {
         u64::try_from(self.shared().in_flight.sum(0) as i64).unwrap_or(0)
     }
 
-    /// Lets what `begin` makes complete when `bio` ends. May sleep, unless the bio says that it must not.
+    /// Lets what `begin` makes complete when `bio` ends. May sleep, unless the bio says that it
+    /// must not.
     ///
     /// # Errors
     ///
@@ -108,35 +266,29 @@ impl<C: Completion> Hooks<C> {
     pub(crate) fn attach(
         &self,
         bio: &mut OwnedBio,
-        begin: impl FnOnce(&Bio) -> C,
+        begin: impl FnOnce(&Bio, &C::Owner) -> C,
     ) -> Result<(), Status> {
         let shared = self.shared();
-        let gfp = if bio.is_nowait() {
-            bindings::SHUNT_GFP_NOWAIT
-        } else {
-            bindings::SHUNT_GFP_NOIO
+        let Some(context) = shared.contexts.take(shared, bio.is_nowait()) else {
+            return Err(Status::AGAIN);
         };
-        // SAFETY: By the type invariant the mempool is live.
-        let context = unsafe { bindings::shunt_mempool_alloc(shared.reserve.as_ptr(), gfp) };
-        let context = NonNull::new(context.cast::<Context<C>>()).ok_or(Status::AGAIN)?;
+        let context = context.as_ptr();
         let raw = bio.as_raw();
-        // SAFETY: An `OwnedBio` is live and ours; so below.
-        let (end_io, private, device) =
-            unsafe { ((*raw).bi_end_io, (*raw).bi_private, (*raw).bi_bdev) };
-        let saved = Context {
-            end_io,
-            private,
-            device,
-            shared: self.shared,
-            data: begin(bio),
-        };
-        // SAFETY: The element is fresh, and as large and aligned as a `Context<C>`.
-        unsafe { context.write(saved) };
+        // SAFETY: The context is ours, and an `OwnedBio` is live and ours; so below.
+        unsafe { (*context).end_io = (*raw).bi_end_io };
+        // SAFETY: As above.
+        unsafe { (*context).private = (*raw).bi_private };
+        // SAFETY: As above.
+        unsafe { (*context).device = (*raw).bi_bdev };
+        // SAFETY: As above.
+        unsafe { (*context).shared.write(self.shared) };
+        // SAFETY: As above.
+        unsafe { (*context).data.write(begin(bio, &shared.owner)) };
         // INVARIANT: The context that points to `shared` is counted.
         shared.in_flight.add(0, 1);
-        // SAFETY: As for the reads.
-        unsafe { (*raw).bi_private = context.as_ptr().cast() };
-        // SAFETY: As for the reads.
+        // SAFETY: As above.
+        unsafe { (*raw).bi_private = context.cast() };
+        // SAFETY: As above.
         unsafe { (*raw).bi_end_io = Some(end_io_callback::<C>) };
         Ok(())
     }
@@ -178,30 +330,39 @@ impl<C: Completion> Drop for Shared<C> {
 /// Called by the block layer, once, with a bio that [`Hooks::attach`] hooked with a `C`.
 unsafe extern "C" fn end_io_callback<C: Completion>(bio: *mut bindings::bio) {
     // SAFETY: `attach` stored a context there, and the block layer does not touch it.
-    let context = unsafe { (*bio).bi_private }.cast::<Context<C>>();
-    // SAFETY: `attach` wrote the context, and only this function reads it, once.
-    let saved = unsafe { context.read() };
-    // The bio goes back to its submitter as it came: also to the device that it was submitted to,
-    // so that the second pass of `bio_endio` leaves the lower device's accounting alone.
+    let context = unsafe { NonNull::new_unchecked((*bio).bi_private.cast::<Context<C>>()) };
+    let raw = context.as_ptr();
+    // SAFETY: `attach` filled the context, which belongs to this function now; so below.
+    let end_io = unsafe { (*raw).end_io };
+    // The bio goes back to its submitter as it came.
     // SAFETY: A bio that ends belongs to its completion; so below.
-    unsafe { (*bio).bi_end_io = saved.end_io };
+    unsafe { (*bio).bi_end_io = end_io };
     // SAFETY: As above.
-    unsafe { (*bio).bi_private = saved.private };
+    unsafe { (*bio).bi_private = (*raw).private };
     // SAFETY: As above.
-    unsafe { (*bio).bi_bdev = saved.device };
+    unsafe { (*bio).bi_bdev = (*raw).device };
 
     // SAFETY: The context is counted in `in_flight`, so what it points to is there.
-    let shared = unsafe { saved.shared.as_ref() };
+    let shared = unsafe { (*raw).shared.assume_init().as_ref() };
+    // SAFETY: `attach` wrote it, and it is read once.
+    let data = unsafe { (*raw).data.assume_init_read() };
     // SAFETY: The block layer calls with a live bio.
     let ended = unsafe { Bio::from_raw(NonNull::new_unchecked(bio)) };
-    saved.data.complete(&shared.owner, &ended);
+    data.complete(&shared.owner, &ended);
 
-    // SAFETY: The element came from this mempool, and its content was moved out above.
-    unsafe { bindings::shunt_mempool_free(context.cast(), shared.reserve.as_ptr()) };
+    let chain_mark = shared.contexts.chain_mark;
+    // SAFETY: `attach` took it with the same `shared`, and its content was moved out above.
+    unsafe { shared.contexts.give_back(shared, context) };
     // The last use of `shared`: it may be gone once the sum is zero.
-    // INVARIANT: The context is no more.
+    // INVARIANT: The context is not in use any more.
     shared.in_flight.add(0, u64::MAX);
-    // Not `bi_end_io` itself: that of a chained bio is a mark that must never be called.
-    // SAFETY: The bio has ended once for us and now ends for its submitter.
-    unsafe { bindings::bio_endio(bio) };
+
+    match end_io {
+        // What comes before `bi_end_io` in `bio_endio` has been done; so its second pass, which
+        // would find nothing to do, is left out.
+        // SAFETY: The bio has ended for us and now ends for its submitter.
+        Some(end_io) if end_io as usize != chain_mark => unsafe { end_io(bio) },
+        // SAFETY: As above. A chained bio has its parent ended by `bio_endio` itself.
+        _ => unsafe { bindings::bio_endio(bio) },
+    }
 }
