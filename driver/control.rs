@@ -4,7 +4,7 @@
 //!
 //! | command | handler |
 //! |---|---|
-//! | device-new, device-del, device-get | [`device`] |
+//! | device-new, device-del, device-get, device-set | [`device`] |
 //! | stats-get | [`stats`] |
 //! | device-ntf | [`notify`] |
 //!
@@ -20,9 +20,13 @@ mod stats;
 
 use crate::{
     error::Refused,
-    kernel_ext::net::genl::{Family, Group, Operation, Permission, Refusal, Registration},
-    registry::Registry,
-    uapi,
+    event,
+    kernel_ext::{
+        block::bdev::DevT,
+        net::genl::{Family, Group, Operation, Permission, Refusal, Registration},
+    },
+    registry::{Key, Registry},
+    uapi::{self, Reason},
 };
 use kernel::{prelude::*, sync::Arc};
 
@@ -31,16 +35,18 @@ use kernel::{prelude::*, sync::Arc};
 pub(crate) struct Control {
     #[pin]
     registry: Registry,
+    #[pin]
     notifier: notify::Notifier,
 }
 
-static OPERATIONS: [Operation<Control>; 6] = [
+static OPERATIONS: [Operation<Control>; 7] = [
     Operation::doit::<device::New>(),
     Operation::doit::<device::Del>(),
     Operation::doit::<device::Get>(),
     Operation::dump::<device::Get>(),
     Operation::doit::<stats::Get>(),
     Operation::dump::<stats::Get>(),
+    Operation::doit::<device::Set>(),
 ];
 
 static GROUPS: [Group; 1] = [Group::new(uapi::group::CONFIG, Permission::Admin)];
@@ -54,13 +60,30 @@ static FAMILY: Family<Control> = Family::new(
 
 /// Begins to take commands, until the result is dropped.
 pub(crate) fn register() -> Result<Registration<Control>> {
+    event::on_lost(lost);
     FAMILY.register(Arc::pin_init(
         try_pin_init!(Control {
             registry <- Registry::new(),
-            notifier: notify::Notifier::new(),
+            notifier <- notify::Notifier::new(),
         }),
         GFP_KERNEL,
     )?)
+}
+
+/// A backing device is gone: tells the users of each device on it, and the listeners.
+fn lost(dev: DevT) {
+    FAMILY.with(|control| {
+        while let Some(lost) = control.registry.lose(dev) {
+            lost.disk.report_dead();
+            // If it has been unmapped meanwhile, its listeners have been told of that.
+            let _ = control.registry.with(&Key::Id(lost.id), |device| {
+                control
+                    .notifier
+                    .send(device, Reason::Lost, Some(lost.in_flight));
+                Ok(())
+            });
+        }
+    });
 }
 
 impl Refusal for Refused {

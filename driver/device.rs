@@ -1,24 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! One virtual block device: its settings, and the disk that forwards.
+//!
+//! What can change of it is changed by one task at a time, the one that has `registry`'s right to
+//! change. Lock order: that right, then the disk's own, then `settings`. `settings` is held only to
+//! look and to write down: readers do not wait for drives.
 
 use crate::{
     error::Refused,
-    io::{bio_path::Forward, complete::Measured},
+    io::{
+        bio_path::{Io, Path, Route},
+        complete::Measured,
+    },
     kernel_ext::{
         block::{
-            bio_disk::{BioDisk, Settings},
-            hook::{Contexts, Hooks},
-            limits::QueueLimits,
+            bdev::DevT,
+            bio_disk::{self, BioDisk, DiskRef},
+            hook::Contexts,
         },
         module_pin::ModulePin,
     },
     logic::extent::SECTOR,
     stats::DeviceStats,
-    target::Target,
+    table::{Table, TableSpec},
     uapi::{QueueMode, State, StatsMode},
 };
-use kernel::{prelude::*, str::CString, sync::Arc};
+use kernel::{
+    new_mutex,
+    prelude::*,
+    str::CString,
+    sync::{Arc, Mutex},
+};
 
 /// A device as it was asked for.
 pub(crate) struct DeviceSpec {
@@ -38,53 +50,84 @@ pub(crate) struct Device {
     name: CString,
     generation: u64,
     queue_mode: QueueMode,
-    read_only: bool,
-    logical_block_size: u32,
+    settings: Pin<KBox<Mutex<Settings>>>,
     // Dropped in this order: when the disk is gone, the module may go.
-    disk: BioDisk<Forward>,
+    disk: BioDisk<Io>,
     _pin: ModulePin,
 }
 
+/// What can be changed.
+pub(crate) struct Settings {
+    /// What it forwards to.
+    pub(crate) table: Arc<Table>,
+    /// What it measures.
+    pub(crate) stats_mode: StatsMode,
+    /// Whether it refuses writes.
+    pub(crate) read_only: bool,
+    /// Whether the drives are open for reading only.
+    opened_read_only: bool,
+    suspended: bool,
+    file_system_frozen: bool,
+}
+
+impl Settings {
+    /// What the device does with I/O.
+    pub(crate) fn state(&self) -> State {
+        match self.table.state() {
+            State::Live if self.suspended => State::Suspended,
+            state => state,
+        }
+    }
+}
+
 impl Device {
-    /// Puts device `id`, which forwards to `target`, into the system. Sleeps.
+    /// Puts device `id`, which forwards through `table`, into the system. Sleeps.
     pub(crate) fn new(
         contexts: Arc<Contexts<Measured>>,
         id: u32,
         generation: u64,
         spec: DeviceSpec,
-        target: Target,
-    ) -> Result<Self, Refused> {
+        table: Arc<Table>,
+    ) -> Result<Arc<Self>, Refused> {
         let pin = ModulePin::new()?;
-        let mut limits = QueueLimits::stacking();
-        limits.stack(target.device(), target.extent().first(), c"shunt");
+        let io = Io::new(contexts)?;
+        io.set_table(&table);
+        let path = Path {
+            stats_mode: spec.stats_mode,
+            read_only: spec.read_only,
+            route: Route::through(&table),
+        };
         let node = CString::try_from_fmt(fmt!("shunt{id}"))?;
-        let logical_block_size = target.device().logical_block_size();
-        let sectors = target.extent().sectors();
-        let disk: BioDisk<Forward> = BioDisk::new(
-            Settings {
+        let disk = BioDisk::new(
+            bio_disk::Settings {
                 name: &node,
-                limits: &mut limits,
-                sectors,
+                limits: &mut table.limits(),
+                sectors: table.sectors(),
                 read_only: spec.read_only,
             },
-            Forward {
-                target,
-                stats_mode: spec.stats_mode,
-                hooks: Hooks::new(DeviceStats::new()?, contexts)?,
-            },
+            io,
+            path,
         )
         .map_err(Refused::Disk)?;
-        disk.link(disk.data().target.device())?;
-        Ok(Self {
+        link(&disk, &table)?;
+        let settings = Settings {
+            table,
+            stats_mode: spec.stats_mode,
+            read_only: spec.read_only,
+            opened_read_only: spec.read_only,
+            suspended: false,
+            file_system_frozen: false,
+        };
+        let device = Self {
             id,
             name: spec.name,
             generation,
             queue_mode: spec.queue_mode,
-            read_only: spec.read_only,
-            logical_block_size,
+            settings: KBox::pin_init(new_mutex!(settings), GFP_KERNEL)?,
             disk,
             _pin: pin,
-        })
+        };
+        Ok(Arc::new(device, GFP_KERNEL)?)
     }
 
     /// Number N of /dev/shuntN.
@@ -102,39 +145,19 @@ impl Device {
         self.generation
     }
 
-    /// What it does with I/O.
-    pub(crate) fn state(&self) -> State {
-        State::Live
-    }
-
     /// How it takes I/O.
     pub(crate) fn queue_mode(&self) -> QueueMode {
         self.queue_mode
     }
 
-    /// What it measures.
-    pub(crate) fn stats_mode(&self) -> StatsMode {
-        self.disk.data().stats_mode
+    /// Looks at what can be changed. Sleeps.
+    pub(crate) fn with_settings<R>(&self, look: impl FnOnce(&Settings) -> R) -> R {
+        look(&self.settings.lock())
     }
 
-    /// Whether it refuses writes.
-    pub(crate) fn read_only(&self) -> bool {
-        self.read_only
-    }
-
-    /// Smallest unit of I/O, in bytes.
-    pub(crate) fn logical_block_size(&self) -> u32 {
-        self.logical_block_size
-    }
-
-    /// Its size in bytes.
-    pub(crate) fn size_bytes(&self) -> u64 {
-        self.target().extent().sectors().saturating_mul(SECTOR)
-    }
-
-    /// What it forwards to.
-    pub(crate) fn target(&self) -> &Target {
-        &self.disk.data().target
+    /// What it forwards to. Sleeps.
+    pub(crate) fn table(&self) -> Arc<Table> {
+        self.settings.lock().table.clone()
     }
 
     /// Its statistics.
@@ -147,14 +170,176 @@ impl Device {
         self.disk.data().hooks.in_flight()
     }
 
+    /// Whether the disk of some target is this device.
+    pub(crate) fn is_below(&self, table: &Table) -> bool {
+        let mut targets = table.targets().iter();
+        targets.any(|target| self.disk.has(target.device()))
+    }
+
+    /// The table asked for anew, so that it takes up what the drives have grown by. Sleeps.
+    pub(crate) fn table_spec(&self) -> Result<TableSpec> {
+        self.table().spec()
+    }
+
+    /// Whether its drives are to be opened for reading only. Sleeps.
+    pub(crate) fn opens_read_only(&self) -> bool {
+        self.settings.lock().opened_read_only
+    }
+
+    /// Replaces the table: new I/O waits, what is in flight ends, then I/O goes on to the new one.
+    /// Sleeps. Nothing changes if it is refused.
+    pub(crate) fn set_table(&self, table: Arc<Table>, read_only: bool) -> Result<(), Refused> {
+        let old = self.table();
+        let (new_size, old_size) = (table.sectors() * SECTOR, old.sectors() * SECTOR);
+        if new_size < old_size {
+            return Err(Refused::Shorter {
+                table: new_size,
+                device: old_size,
+            });
+        }
+        let mut limits = table.limits();
+        limits
+            .keep_promises(&old.limits())
+            .map_err(Refused::Promised)?;
+        link(&self.disk, &table)?;
+        let changed = self.swap_table(&table, &old, &mut limits);
+        // From here on one of the two tables is out of use. Its drives are closed when the last
+        // reference goes, with no lock held but the right to change.
+        let unused = if changed.is_ok() { &old } else { &table };
+        unlink(&self.disk, unused);
+        changed?;
+        if new_size > old_size {
+            self.disk.set_sectors(table.sectors());
+        }
+        let mut settings = self.settings.lock();
+        settings.table = table;
+        settings.opened_read_only = read_only;
+        Ok(())
+    }
+
+    fn swap_table(
+        &self,
+        table: &Arc<Table>,
+        old: &Table,
+        limits: &mut crate::kernel_ext::block::limits::QueueLimits,
+    ) -> Result {
+        let mut frozen = self.disk.freeze();
+        self.drain(old);
+        frozen.set_limits(limits)?;
+        let path = frozen.path_mut();
+        if !matches!(path.route, Route::Held) {
+            path.route = Route::through(table);
+        }
+        self.disk.data().set_table(table);
+        Ok(())
+    }
+
+    /// Waits for what is in flight. No new I/O may come.
+    fn drain(&self, table: &Table) {
+        self.disk.data().hooks.drain();
+        if self.settings.lock().stats_mode != StatsMode::Full {
+            // What is not tracked is in the drives' queues.
+            for drive in table.drives() {
+                drive.device().drain();
+            }
+        }
+    }
+
+    /// Changes what is measured. Sleeps.
+    pub(crate) fn set_stats_mode(&self, mode: StatsMode) {
+        self.disk.freeze().path_mut().stats_mode = mode;
+        self.settings.lock().stats_mode = mode;
+    }
+
+    /// Refuses writes, or not. Sleeps. To allow them, the drives must be open for writing.
+    pub(crate) fn set_read_only(&self, read_only: bool) {
+        self.disk.freeze().path_mut().read_only = read_only;
+        self.disk.set_read_only(read_only);
+        self.settings.lock().read_only = read_only;
+    }
+
+    /// Lets new I/O wait, once what is in flight has ended. Sleeps. With `freeze`, a file system on
+    /// the device writes all out and stops before.
+    pub(crate) fn suspend(&self, freeze: bool) -> Result<(), Refused> {
+        if self.settings.lock().suspended {
+            return Ok(());
+        }
+        if freeze {
+            self.disk
+                .freeze_file_system()
+                .map_err(Refused::FileSystem)?;
+        }
+        let mut frozen = self.disk.freeze();
+        self.drain(&self.table());
+        frozen.path_mut().route = Route::Held;
+        drop(frozen);
+        let mut settings = self.settings.lock();
+        settings.suspended = true;
+        settings.file_system_frozen = freeze;
+        Ok(())
+    }
+
+    /// Lets the I/O that waits, and new I/O, go on. Sleeps.
+    pub(crate) fn resume(&self) -> Result<(), Refused> {
+        let (suspended, thaw) = {
+            let mut settings = self.settings.lock();
+            let thaw = core::mem::take(&mut settings.file_system_frozen);
+            (core::mem::take(&mut settings.suspended), thaw)
+        };
+        if suspended {
+            let route = Route::through(&self.table());
+            let mut frozen = self.disk.freeze();
+            let path = frozen.path_mut();
+            path.route = route;
+            self.disk.data().release(path);
+        }
+        if thaw {
+            self.disk.thaw_file_system().map_err(Refused::FileSystem)?;
+        }
+        Ok(())
+    }
+
+    /// Notes that the backing device `dev` is gone. If the device is on it, and was live, what is
+    /// in flight, and a reference to tell its users by. Sleeps.
+    pub(crate) fn lose(&self, dev: DevT) -> Option<(u64, DiskRef)> {
+        let lost = self.settings.lock().table.lose(dev);
+        lost.then(|| (self.in_flight(), self.disk.reference()))
+    }
+
     /// Keeps everybody from opening it, before it is dropped. `EBUSY` if somebody has it open.
     pub(crate) fn forbid_open(&self) -> Result {
         self.disk.forbid_open()
+    }
+
+    /// Fails its I/O, also what waits, before it is dropped. Sleeps.
+    pub(crate) fn kill(&self) {
+        self.disk.kill();
+        self.disk.data().fail_held();
     }
 }
 
 impl Drop for Device {
     fn drop(&mut self) {
-        self.disk.unlink(self.target().device());
+        let table = self.table();
+        unlink(&self.disk, &table);
+    }
+}
+
+/// Shows in sysfs that `disk` stands on the drives of `table`.
+fn link(disk: &BioDisk<Io>, table: &Table) -> Result {
+    for (number, drive) in table.drives().enumerate() {
+        if let Err(error) = disk.link(drive.device()) {
+            for drive in table.drives().take(number) {
+                disk.unlink(drive.device());
+            }
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+fn unlink(disk: &BioDisk<Io>, table: &Table) {
+    for drive in table.drives() {
+        disk.unlink(drive.device());
     }
 }

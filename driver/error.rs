@@ -6,10 +6,11 @@
 //! repeated: an extended acknowledgement has room for 79 bytes.
 
 use crate::{
-    kernel_ext::errno::not_supported,
+    kernel_ext::errno::{links_loop, not_supported},
     logic::{extent::ExtentError, name::NameError},
-    uapi::NAME_MAX,
+    uapi::{NAME_MAX, TARGETS_MAX},
 };
+use core::fmt::{Result as FmtResult, Write};
 use kernel::prelude::*;
 
 /// A reason.
@@ -19,6 +20,8 @@ pub(crate) enum Refused {
     Kernel(Error),
     /// An attribute that the command needs; its name.
     Missing(&'static str),
+    /// Changes that do not go together.
+    Together,
     /// The name cannot be one.
     Name(NameError),
     /// The device with this id has the name.
@@ -29,12 +32,47 @@ pub(crate) enum Refused {
     UnknownName,
     /// The device with this id is open.
     Open(u32),
+    /// A target cannot be used: its number, and why.
+    Target(u16, TargetError),
+    /// More targets than a table may have.
+    TooManyTargets,
+    /// Stripes need more than one target.
+    StripeOfOne,
+    /// The length of a chunk cannot be one.
+    Stripe {
+        /// What was asked for, in bytes.
+        bytes: u64,
+        /// Logical block size of the device.
+        block: u32,
+    },
+    /// A new table is shorter than the device. Sizes in bytes.
+    Shorter {
+        /// Size of the table.
+        table: u64,
+        /// Size of the device.
+        device: u64,
+    },
+    /// A new table cannot do what the device has promised.
+    Promised(&'static str),
+    /// The disk could not be added to the system.
+    Disk(Error),
+    /// The file system on the device could not be stopped.
+    FileSystem(Error),
+    /// Something that is not done yet.
+    Unsupported(&'static str),
+}
+
+/// Why a target cannot be used.
+#[derive(Clone, Copy)]
+pub(crate) enum TargetError {
     /// The backing device could not be opened.
     Backing(Error),
+    /// The backing device has zones.
+    Zoned,
     /// The piece of the backing device cannot be used.
     Extent(ExtentError),
-    /// Another device uses some of the piece.
-    Overlap {
+    /// A device uses some of the piece.
+    Overlaps {
         /// Its id.
         id: u32,
         /// Where it begins on the backing device, in bytes.
@@ -42,39 +80,40 @@ pub(crate) enum Refused {
         /// Its length there, in bytes.
         length: u64,
     },
-    /// The disk could not be added to the system.
-    Disk(Error),
-    /// Something that is not done yet.
-    Unsupported(&'static str),
+    /// Another target of the table uses some of the piece: its number.
+    OverlapsTarget(usize),
+    /// It stands on the device itself.
+    LeadsBack,
+    /// A stripe is not as long as the others, or shorter than a chunk. Lengths in bytes.
+    Stripe {
+        /// Its length.
+        length: u64,
+        /// The length that it should have.
+        wanted: u64,
+    },
 }
 
-impl Refused {
-    /// The error number.
-    pub(crate) fn error(&self) -> Error {
+impl TargetError {
+    /// The reason, for target number `number`.
+    pub(crate) fn at(self, number: usize) -> Refused {
+        Refused::Target(number as u16, self)
+    }
+
+    fn error(&self) -> Error {
         match self {
-            Self::Kernel(error) | Self::Backing(error) | Self::Disk(error) => *error,
-            Self::Missing(_) | Self::Name(_) => EINVAL,
-            Self::NameTaken(_) => EEXIST,
-            Self::UnknownId(_) | Self::UnknownName => ENODEV,
-            Self::Open(_) | Self::Overlap { .. } => EBUSY,
+            Self::Backing(error) => *error,
+            Self::Zoned => not_supported(),
             Self::Extent(
                 ExtentError::OffsetBeyondEnd { .. } | ExtentError::EndBeyondEnd { .. },
             ) => ERANGE,
-            Self::Extent(_) => EINVAL,
-            Self::Unsupported(_) => not_supported(),
+            Self::Extent(_) | Self::OverlapsTarget(_) | Self::Stripe { .. } => EINVAL,
+            Self::Overlaps { .. } => EBUSY,
+            Self::LeadsBack => links_loop(),
         }
     }
 
-    /// Writes the sentence; nothing if the number says it all.
-    pub(crate) fn write(&self, f: &mut dyn core::fmt::Write) -> core::fmt::Result {
+    fn write(&self, f: &mut dyn Write) -> FmtResult {
         match self {
-            Self::Kernel(_) => Ok(()),
-            Self::Missing(what) => write!(f, "the {what} is missing"),
-            Self::Name(error) => write_name(*error, f),
-            Self::NameTaken(id) => write!(f, "shunt{id} has that name already"),
-            Self::UnknownId(id) => write!(f, "no device has the id {id}"),
-            Self::UnknownName => write!(f, "no device has that name"),
-            Self::Open(id) => write!(f, "shunt{id} is open"),
             Self::Backing(error) => f.write_str(match *error {
                 e if e == ENOENT => "no such path",
                 e if e == ENOTBLK => "not a block device",
@@ -83,20 +122,84 @@ impl Refused {
                 e if e == ENXIO => "no drive behind it",
                 _ => "the backing device cannot be opened",
             }),
+            Self::Zoned => f.write_str("zoned drives are not supported yet"),
             Self::Extent(error) => write_extent(*error, f),
-            Self::Overlap { id, offset, length } => {
+            Self::Overlaps { id, offset, length } => {
                 write!(
                     f,
                     "overlaps shunt{id}, which has {length} bytes from {offset} on"
                 )
             }
+            Self::OverlapsTarget(number) => write!(f, "overlaps target {number} of the table"),
+            Self::LeadsBack => f.write_str("leads back to the device itself"),
+            Self::Stripe { length, wanted } => {
+                write!(
+                    f,
+                    "length {length}, but all stripes must have the same, {wanted}"
+                )
+            }
+        }
+    }
+}
+
+impl Refused {
+    /// The error number.
+    pub(crate) fn error(&self) -> Error {
+        match self {
+            Self::Kernel(error) | Self::Disk(error) | Self::FileSystem(error) => *error,
+            Self::Missing(_)
+            | Self::Together
+            | Self::Name(_)
+            | Self::StripeOfOne
+            | Self::Stripe { .. } => EINVAL,
+            Self::NameTaken(_) => EEXIST,
+            Self::UnknownId(_) | Self::UnknownName => ENODEV,
+            Self::Open(_) => EBUSY,
+            Self::Target(_, error) => error.error(),
+            Self::TooManyTargets => E2BIG,
+            Self::Shorter { .. } => ERANGE,
+            Self::Promised(_) | Self::Unsupported(_) => not_supported(),
+        }
+    }
+
+    /// Writes the sentence; nothing if the number says it all.
+    pub(crate) fn write(&self, f: &mut dyn Write) -> FmtResult {
+        match self {
+            Self::Kernel(_) => Ok(()),
+            Self::Missing(what) => write!(f, "the {what} is missing"),
+            Self::Together => f.write_str("table, size and state change one at a time"),
+            Self::Name(error) => write_name(*error, f),
+            Self::NameTaken(id) => write!(f, "shunt{id} has that name already"),
+            Self::UnknownId(id) => write!(f, "no device has the id {id}"),
+            Self::UnknownName => f.write_str("no device has that name"),
+            Self::Open(id) => write!(f, "shunt{id} is open"),
+            Self::Target(0, error) => error.write(f),
+            Self::Target(number, error) => {
+                write!(f, "target {number}: ")?;
+                error.write(f)
+            }
+            Self::TooManyTargets => write!(f, "a table has at most {TARGETS_MAX} targets"),
+            Self::StripeOfOne => f.write_str("stripes need at least two targets"),
+            Self::Stripe { bytes, block } => {
+                write!(
+                    f,
+                    "stripe {bytes} is not a multiple of the logical block, {block}"
+                )
+            }
+            Self::Shorter { table, device } => {
+                write!(f, "the table has {table} bytes, the device {device}")
+            }
+            Self::Promised(what) => {
+                write!(f, "the device has promised {what}, which the table lacks")
+            }
             Self::Disk(_) => f.write_str("the disk could not be added to the system"),
+            Self::FileSystem(_) => f.write_str("the file system could not be stopped"),
             Self::Unsupported(what) => write!(f, "{what} is not supported yet"),
         }
     }
 }
 
-fn write_name(error: NameError, f: &mut dyn core::fmt::Write) -> core::fmt::Result {
+fn write_name(error: NameError, f: &mut dyn Write) -> FmtResult {
     match error {
         NameError::Empty => f.write_str("the name is empty"),
         NameError::TooLong => write!(f, "the name is longer than {NAME_MAX} bytes"),
@@ -112,7 +215,7 @@ fn write_name(error: NameError, f: &mut dyn core::fmt::Write) -> core::fmt::Resu
     }
 }
 
-fn write_extent(error: ExtentError, f: &mut dyn core::fmt::Write) -> core::fmt::Result {
+fn write_extent(error: ExtentError, f: &mut dyn Write) -> FmtResult {
     match error {
         ExtentError::OffsetUnaligned { offset, block } => {
             write!(
@@ -157,7 +260,7 @@ impl From<NameError> for Refused {
     }
 }
 
-impl From<ExtentError> for Refused {
+impl From<ExtentError> for TargetError {
     fn from(error: ExtentError) -> Self {
         Self::Extent(error)
     }

@@ -26,6 +26,16 @@ unsigned int shunt_nr_cpu_ids(void)
 	return nr_cpu_ids;
 }
 
+void shunt_init_delayed_work(struct delayed_work *work, work_func_t func)
+{
+	INIT_DELAYED_WORK(work, func);
+}
+
+void shunt_queue_delayed_work(struct delayed_work *work, unsigned int ms)
+{
+	queue_delayed_work(system_unbound_wq, work, msecs_to_jiffies(ms));
+}
+
 mempool_t *shunt_mempool_create_kmalloc(int min, size_t size)
 {
 	return mempool_create_kmalloc_pool(min, size);
@@ -39,6 +49,11 @@ void *shunt_mempool_alloc(mempool_t *pool, gfp_t gfp)
 void shunt_mempool_free(void *element, mempool_t *pool)
 {
 	mempool_free(element, pool);
+}
+
+bool shunt_bio_has_data(struct bio *bio)
+{
+	return bio_has_data(bio);
 }
 
 void shunt_account_flush(struct block_device *bdev, u64 ns)
@@ -57,6 +72,21 @@ struct gendisk *shunt_blk_alloc_disk(struct queue_limits *limits)
 void shunt_mutex_lock(struct mutex *lock)
 {
 	mutex_lock(lock);
+}
+
+void shunt_disk_get(struct gendisk *disk)
+{
+	get_device(disk_to_dev(disk));
+}
+
+bool shunt_bdev_tryget(struct block_device *bdev)
+{
+	return kobject_get_unless_zero(&bdev->bd_device.kobj);
+}
+
+void shunt_bdev_put(struct block_device *bdev)
+{
+	put_device(&bdev->bd_device);
 }
 
 unsigned int shunt_disk_openers(struct gendisk *disk)

@@ -6,12 +6,15 @@
 
 #include <linux/blkdev.h>
 #include <linux/mempool.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
 #include <net/genetlink.h>
 
 static const gfp_t SHUNT_GFP_KERNEL = GFP_KERNEL;
 static const gfp_t SHUNT_GFP_NOIO = GFP_NOIO;
 static const gfp_t SHUNT_GFP_NOWAIT = GFP_NOWAIT;
 static const blk_opf_t SHUNT_REQ_OP_MASK = REQ_OP_MASK;
+static const blk_opf_t SHUNT_REQ_PREFLUSH = REQ_PREFLUSH;
 static const blk_opf_t SHUNT_REQ_NOWAIT = REQ_NOWAIT;
 static const u32 SHUNT_BLK_FEAT_ZONED = BLK_FEAT_ZONED;
 static const u32 SHUNT_STACKED_FEATURES =
@@ -21,6 +24,7 @@ static const blk_mode_t SHUNT_BLK_OPEN_READ = BLK_OPEN_READ;
 static const blk_mode_t SHUNT_BLK_OPEN_WRITE = BLK_OPEN_WRITE;
 static const blk_status_t SHUNT_BLK_STS_IOERR = BLK_STS_IOERR;
 static const blk_status_t SHUNT_BLK_STS_AGAIN = BLK_STS_AGAIN;
+static const xa_mark_t SHUNT_XA_PRESENT = XA_PRESENT;
 static const size_t SHUNT_CACHE_BYTES = SMP_CACHE_BYTES;
 static const u32 SHUNT_BD_PARTNO = BD_PARTNO;
 static const u8 SHUNT_MCAST_ADMIN = GENL_MCAST_CAP_SYS_ADMIN;
@@ -31,14 +35,21 @@ void *shunt_per_cpu_ptr(void __percpu *base, unsigned int cpu);
 unsigned int shunt_next_possible_cpu(int cpu);
 unsigned int shunt_nr_cpu_ids(void);
 
+void shunt_init_delayed_work(struct delayed_work *work, work_func_t func);
+void shunt_queue_delayed_work(struct delayed_work *work, unsigned int ms);
+
 mempool_t *shunt_mempool_create_kmalloc(int min, size_t size);
 void *shunt_mempool_alloc(mempool_t *pool, gfp_t gfp);
 void shunt_mempool_free(void *element, mempool_t *pool);
 
+bool shunt_bio_has_data(struct bio *bio);
 void shunt_account_flush(struct block_device *bdev, u64 ns);
 
 struct gendisk *shunt_blk_alloc_disk(struct queue_limits *limits);
 void shunt_mutex_lock(struct mutex *lock);
+void shunt_disk_get(struct gendisk *disk);
+bool shunt_bdev_tryget(struct block_device *bdev);
+void shunt_bdev_put(struct block_device *bdev);
 unsigned int shunt_disk_openers(struct gendisk *disk);
 unsigned int shunt_freeze_queue(struct request_queue *q);
 void shunt_unfreeze_queue(struct request_queue *q, unsigned int memflags);

@@ -7,6 +7,8 @@
 //! |---|---|---|
 //! | `block/bio.rs` | `struct bio` | `kernel::block::bio` |
 //! | `block/hook.rs` | `bi_end_io` hooks, `mempool_t` | bio completion, mempool |
+//! | `block/bio_list.rs`, `block/bio_set.rs` | `struct bio_list`, `struct bio_set` | the same |
+//! | `block/disk_stats.rs` | `struct disk_stats` | accounting of bios |
 //! | `block/bio_disk.rs` | bio-based `struct gendisk` | bio-based `GenDisk` |
 //! | `block/bdev.rs` | opened `struct block_device` | `kernel::block::bdev` |
 //! | `block/limits.rs` | `struct queue_limits` | stacking in `GenDiskBuilder` |
@@ -15,6 +17,7 @@
 //! | `clock.rs` | `ktime_get()` | `Instant::as_nanos` for modules |
 //! | `errno.rs` | error numbers | the missing names |
 //! | `module_pin.rs` | `try_module_get()` | the same on `ThisModule` |
+//! | `work.rs` | `struct delayed_work` | owned work items |
 //! | `percpu.rs`, `percpu_stack.rs` | per-CPU allocations | `kernel::percpu` |
 
 mod bindings;
@@ -25,3 +28,4 @@ pub(crate) mod module_pin;
 pub(crate) mod net;
 pub(crate) mod percpu;
 mod percpu_stack;
+pub(crate) mod work;

@@ -8,17 +8,19 @@
 
 use crate::{
     device::{Device, DeviceSpec},
-    error::Refused,
+    error::{Refused, TargetError},
     io::complete::Measured,
-    kernel_ext::block::hook::Contexts,
-    target::{Target, TargetSpec},
+    kernel_ext::block::{bdev::DevT, bio_disk::DiskRef, hook::Contexts},
+    table::{Table, TableSpec},
 };
-use core::ops::Deref;
 use kernel::{
     new_mutex,
     prelude::*,
     str::CString,
-    sync::{Arc, Mutex, lock::Guard, lock::mutex::MutexBackend},
+    sync::{
+        Arc, Mutex,
+        lock::{Guard, mutex::MutexBackend},
+    },
 };
 
 /// The devices, and the right to change them.
@@ -38,7 +40,7 @@ struct Changes {
 
 /// Devices in the order of their ids.
 struct Devices {
-    list: KVec<KBox<Device>>,
+    list: KVec<Arc<Device>>,
     /// Differs once a device came or went.
     version: u32,
 }
@@ -65,6 +67,16 @@ impl Key {
             Self::Name(_) => Refused::UnknownName,
         }
     }
+}
+
+/// A device that has just lost a drive.
+pub(crate) struct Lost {
+    /// Its number.
+    pub(crate) id: u32,
+    /// Operations that were in flight.
+    pub(crate) in_flight: u64,
+    /// The disk whose users are to be told.
+    pub(crate) disk: DiskRef,
 }
 
 impl Registry {
@@ -101,13 +113,27 @@ impl Registry {
     /// The lowest id of a device from `from` on. Sleeps.
     pub(crate) fn next_id(&self, from: u32) -> Option<u32> {
         let devices = self.devices.lock();
-        let ids = devices.list.iter().map(|device| device.id());
-        ids.filter(|id| *id >= from).min()
+        let place = devices.list.partition_point(|device| device.id() < from);
+        devices.list.get(place).map(|device| device.id())
     }
 
     /// A number that differs once a device came or went; never 0. Sleeps.
     pub(crate) fn version(&self) -> u32 {
         self.devices.lock().version
+    }
+
+    /// Notes that the backing device `dev` is gone, on the device with the lowest id that does not
+    /// know it yet. Sleeps, but waits for no I/O and no change.
+    pub(crate) fn lose(&self, dev: DevT) -> Option<Lost> {
+        let devices = self.devices.lock();
+        devices.list.iter().find_map(|device| {
+            let (in_flight, disk) = device.lose(dev)?;
+            Some(Lost {
+                id: device.id(),
+                in_flight,
+                disk,
+            })
+        })
     }
 }
 
@@ -118,20 +144,54 @@ pub(crate) struct Change<'a> {
 }
 
 impl Change<'_> {
-    /// Makes a device, and gives its id. Sleeps.
-    pub(crate) fn create(&mut self, spec: DeviceSpec, target: TargetSpec) -> Result<u32, Refused> {
+    /// The device that `key` names. Sleeps.
+    pub(crate) fn find(&self, key: &Key) -> Result<Arc<Device>, Refused> {
+        let devices = self.registry.devices.lock();
+        let found = devices.list.iter().find(|device| key.matches(device));
+        found.cloned().ok_or_else(|| key.unknown())
+    }
+
+    /// Makes a device. Sleeps.
+    pub(crate) fn create(
+        &mut self,
+        spec: DeviceSpec,
+        table: &TableSpec,
+    ) -> Result<Arc<Device>, Refused> {
         let (id, place) = self.registry.devices.lock().free_id(&spec.name)?;
-        let target = Target::open(target, spec.read_only)?;
-        self.registry.devices.lock().check_free(&target)?;
+        let table = self.open(table, spec.read_only, None)?;
         let generation = self.changes.next_generation;
+        let contexts = self.registry.contexts.clone();
         // No lock but `changing`: adding the disk reads its partition table.
-        let device = KBox::new(
-            Device::new(self.registry.contexts.clone(), id, generation, spec, target)?,
-            GFP_KERNEL,
-        )?;
+        let device = Device::new(contexts, id, generation, spec, table)?;
         self.changes.next_generation += 1;
-        self.registry.devices.lock().insert(place, device)?;
-        Ok(id)
+        self.registry.devices.lock().insert(place, device.clone())?;
+        Ok(device)
+    }
+
+    /// Replaces the table of a device. Sleeps.
+    pub(crate) fn retarget(&mut self, device: &Device, table: &TableSpec) -> Result<(), Refused> {
+        let read_only = device.opens_read_only();
+        let table = self.open(table, read_only, Some(device))?;
+        device.set_table(table, read_only)
+    }
+
+    /// Lets a device take up what its drives have grown by. Sleeps.
+    pub(crate) fn resize(&mut self, device: &Device) -> Result<(), Refused> {
+        self.retarget(device, &device.table_spec()?)
+    }
+
+    /// Lets a device refuse writes, or not. Sleeps.
+    pub(crate) fn set_read_only(
+        &mut self,
+        device: &Device,
+        read_only: bool,
+    ) -> Result<(), Refused> {
+        if !read_only && device.opens_read_only() {
+            let table = self.open(&device.table_spec()?, false, Some(device))?;
+            device.set_table(table, false)?;
+        }
+        device.set_read_only(read_only);
+        Ok(())
     }
 
     /// Takes a device out of the list and keeps everybody from opening it. Sleeps. It goes from
@@ -139,19 +199,30 @@ impl Change<'_> {
     ///
     /// # Errors
     ///
-    /// `EBUSY` if it is open; `ENODEV` if there is none.
-    pub(crate) fn remove(&mut self, key: &Key) -> Result<impl Deref<Target = Device>, Refused> {
-        let mut devices = self.registry.devices.lock();
-        let Some(place) = devices.list.iter().position(|device| key.matches(device)) else {
-            return Err(key.unknown());
-        };
-        let device = &devices.list[place];
-        device
-            .forbid_open()
-            .map_err(|_| Refused::Open(device.id()))?;
-        let device = devices.list.remove(place).map_err(Error::from)?;
-        devices.bump();
+    /// `EBUSY` if it is open and not to be forced; `ENODEV` if there is none.
+    pub(crate) fn remove(&mut self, key: &Key, force: bool) -> Result<Arc<Device>, Refused> {
+        let device = self.find(key)?;
+        if force {
+            device.kill();
+        } else {
+            device
+                .forbid_open()
+                .map_err(|_| Refused::Open(device.id()))?;
+        }
+        self.registry.devices.lock().remove(device.id())?;
         Ok(device)
+    }
+
+    /// Opens a table for a new device, or for `user`, whose own sectors it may have.
+    fn open(
+        &self,
+        spec: &TableSpec,
+        read_only: bool,
+        user: Option<&Device>,
+    ) -> Result<Arc<Table>, Refused> {
+        let table = Table::open(spec, read_only)?;
+        self.registry.devices.lock().check_free(&table, user)?;
+        Ok(Arc::new(table, GFP_KERNEL)?)
     }
 }
 
@@ -169,31 +240,57 @@ impl Devices {
         Ok((place as u32, place))
     }
 
-    /// `EBUSY` if a device uses some of the same sectors.
-    fn check_free(&self, target: &Target) -> Result<(), Refused> {
-        match self
+    /// Whether the table has its sectors to itself, and does not stand on its user.
+    fn check_free(&self, table: &Table, user: Option<&Device>) -> Result<(), Refused> {
+        let user_id = user.map(|user| user.id());
+        for device in self
             .list
             .iter()
-            .find(|device| device.target().overlaps(target))
+            .filter(|device| Some(device.id()) != user_id)
         {
-            Some(device) => {
-                let used = device.target().extent();
-                Err(Refused::Overlap {
-                    id: device.id(),
-                    offset: used.offset_bytes(),
-                    length: used.length_bytes(),
-                })
+            let other = device.table();
+            for (number, target) in table.targets().iter().enumerate() {
+                if let Some(used) = other.targets().iter().find(|used| used.overlaps(target)) {
+                    let error = TargetError::Overlaps {
+                        id: device.id(),
+                        offset: used.extent().offset_bytes(),
+                        length: used.extent().length_bytes(),
+                    };
+                    return Err(error.at(number));
+                }
             }
-            None => Ok(()),
+        }
+        match user {
+            Some(user) if self.stands_on(table, user, self.list.len()) => {
+                Err(TargetError::LeadsBack.at(0))
+            }
+            _ => Ok(()),
         }
     }
 
-    fn insert(&mut self, place: usize, device: KBox<Device>) -> Result<(), Refused> {
+    /// Whether a table stands on `user`, directly or over at most `depth` other devices.
+    fn stands_on(&self, table: &Table, user: &Device, depth: usize) -> bool {
+        user.is_below(table)
+            || depth > 0
+                && self.list.iter().any(|device| {
+                    device.is_below(table) && self.stands_on(&device.table(), user, depth - 1)
+                })
+    }
+
+    fn insert(&mut self, place: usize, device: Arc<Device>) -> Result<(), Refused> {
         self.list.reserve(1, GFP_KERNEL)?;
         self.list
             .insert_within_capacity(place, device)
             .map_err(|_| Refused::Kernel(ENOMEM))?;
         self.bump();
+        Ok(())
+    }
+
+    fn remove(&mut self, id: u32) -> Result {
+        if let Some(place) = self.list.iter().position(|device| device.id() == id) {
+            self.list.remove(place)?;
+            self.bump();
+        }
         Ok(())
     }
 

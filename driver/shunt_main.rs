@@ -3,7 +3,7 @@
 //! Shunt: a block device that forwards every I/O to flash, measures it, and can be steered.
 //!
 //! This file only joins the rooms: [`control`] takes commands over netlink, [`registry`] has the
-//! devices, [`device`] and [`target`] are one of them, [`io`] is the way of an I/O, [`stats`] what
+//! devices, [`device`], [`table`] and [`target`] are one of them, [`io`] is the way of an I/O, [`stats`] what
 //! is measured, [`logic`] pure arithmetic. [`kernel_ext`] alone has `unsafe` code.
 
 #![crate_name = "shunt"]
@@ -12,6 +12,7 @@
 mod control;
 mod device;
 mod error;
+mod event;
 mod io;
 #[expect(
     unsafe_code,
@@ -22,6 +23,7 @@ mod kernel_ext;
 mod logic;
 mod registry;
 mod stats;
+mod table;
 mod target;
 #[allow(
     dead_code,

@@ -3,15 +3,18 @@
 //! Targets: a backing device that is held open, and the piece of it that is used.
 
 use crate::{
-    error::Refused,
-    kernel_ext::block::bdev::{Holder, OpenDevice},
+    error::TargetError,
+    event::Events,
+    kernel_ext::block::bdev::{DevT, Holder, OpenDevice},
     logic::extent::{Extent, SECTOR},
+    uapi::State,
 };
+use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::{prelude::*, str::CString};
 
 /// All devices open their drives as one holder, so that several may use pieces of the same drive;
 /// `registry` sees to it that the pieces do not overlap.
-static HOLDER: Holder = Holder::new();
+static HOLDER: Holder<Events> = Holder::new();
 
 /// A target as it was asked for.
 pub(crate) struct TargetSpec {
@@ -28,14 +31,18 @@ pub(crate) struct Target {
     path: CString,
     device: OpenDevice,
     extent: Extent,
+    /// The length was not asked for, so it may grow with the backing device.
+    open_ended: bool,
+    lost: AtomicBool,
 }
 
 impl Target {
     /// Opens the backing device and checks the piece. Sleeps.
-    pub(crate) fn open(spec: TargetSpec, read_only: bool) -> Result<Self, Refused> {
-        let device = OpenDevice::open(&spec.path, read_only, &HOLDER).map_err(Refused::Backing)?;
+    pub(crate) fn open(spec: &TargetSpec, read_only: bool) -> Result<Self, TargetError> {
+        let device =
+            OpenDevice::open(&spec.path, read_only, &HOLDER).map_err(TargetError::Backing)?;
         if device.is_zoned() {
-            return Err(Refused::Unsupported("a zoned drive"));
+            return Err(TargetError::Zoned);
         }
         let extent = Extent::within(
             spec.offset,
@@ -44,10 +51,26 @@ impl Target {
             device.logical_block_size().into(),
         )?;
         Ok(Self {
-            path: spec.path,
+            path: CString::try_from(&*spec.path).map_err(|_| TargetError::Backing(ENOMEM))?,
             device,
             extent,
+            open_ended: spec.length.is_none(),
+            lost: AtomicBool::new(false),
         })
+    }
+
+    /// The same target, asked for anew.
+    pub(crate) fn spec(&self) -> Result<TargetSpec> {
+        Ok(TargetSpec {
+            path: CString::try_from(&*self.path)?,
+            offset: self.extent.offset_bytes(),
+            length: (!self.open_ended).then(|| self.extent.length_bytes()),
+        })
+    }
+
+    /// Uses no more than `sectors` sectors of the piece.
+    pub(crate) fn shorten(&mut self, sectors: u64) {
+        self.extent.shorten(sectors);
     }
 
     /// Path of the backing device, as it was given.
@@ -67,8 +90,27 @@ impl Target {
         &self.extent
     }
 
+    /// Whether its length is what is left of the backing device.
+    pub(crate) fn is_open_ended(&self) -> bool {
+        self.open_ended
+    }
+
     /// Whether both use a sector of the same backing device.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         self.device.dev() == other.device.dev() && self.extent.overlaps(&other.extent)
+    }
+
+    /// Notes that the backing device `dev` is gone. Whether this is a target on it that was live.
+    pub(crate) fn lose(&self, dev: DevT) -> bool {
+        self.device.dev() == dev && !self.lost.swap(true, Ordering::Relaxed)
+    }
+
+    /// Live or lost.
+    pub(crate) fn state(&self) -> State {
+        if self.lost.load(Ordering::Relaxed) {
+            State::Lost
+        } else {
+            State::Live
+        }
     }
 }

@@ -8,8 +8,9 @@ use crate::{
     kernel_ext::net::attr::Attrs,
     logic::name,
     registry::Key,
+    table::TableSpec,
     target::TargetSpec,
-    uapi::{QueueMode, StatsMode, device, target},
+    uapi::{QueueMode, State, StatsMode, TARGETS_MAX, device, target},
 };
 use kernel::{prelude::*, str::CString};
 
@@ -19,54 +20,103 @@ const _: () = {
     assert!(crate::uapi::stats::NAME == device::NAME);
 };
 
-/// Which device a request is about; its id goes before its name.
-pub(super) fn key(attrs: Attrs<'_>) -> Result<Key, Refused> {
-    let mut key = None;
-    for attr in attrs {
-        match attr.kind() {
-            device::ID => return Ok(Key::Id(attr.u32())),
-            device::NAME => key = Some(Key::Name(attr.string().try_into()?)),
-            _ => {}
-        }
-    }
-    key.ok_or(Refused::Missing("device's id or name"))
+/// What requests say of a device; nothing of what they leave out.
+pub(super) struct Said<'a> {
+    id: Option<u32>,
+    name: Option<&'a CStr>,
+    queue_mode: Option<QueueMode>,
+    /// What it is to measure.
+    pub(super) stats_mode: Option<StatsMode>,
+    /// Whether it is to refuse writes.
+    pub(super) read_only: Option<bool>,
+    /// Whether it is to be live or suspended.
+    pub(super) state: Option<State>,
+    /// Whether the file system is to stop.
+    pub(super) freeze: bool,
+    /// Whether it is to take up what its drives have grown by.
+    pub(super) resize: bool,
+    /// Whether it is to go although it is open.
+    pub(super) force: bool,
+    targets: KVec<TargetSpec>,
+    stripe: Option<u64>,
 }
 
-/// The device, and its target, that a request asks for.
-pub(super) fn device_spec(attrs: Attrs<'_>) -> Result<(DeviceSpec, TargetSpec), Refused> {
-    let mut name = None;
-    let mut queue_mode = QueueMode::Bio;
-    let mut stats_mode = StatsMode::Full;
-    let mut read_only = false;
-    let mut only_target = None;
+/// Reads a request. The policy has seen to it that the values are in range.
+pub(super) fn said(attrs: Attrs<'_>) -> Result<Said<'_>, Refused> {
+    let mut said = Said {
+        id: None,
+        name: None,
+        queue_mode: None,
+        stats_mode: None,
+        read_only: None,
+        state: None,
+        freeze: false,
+        resize: false,
+        force: false,
+        targets: KVec::new(),
+        stripe: None,
+    };
     for attr in attrs {
         match attr.kind() {
-            device::NAME => name = Some(attr.string()),
-            // The policy lets no other values through.
-            device::QUEUE_MODE => queue_mode = QueueMode::from_u32(attr.u32()).ok_or(EINVAL)?,
-            device::STATS_MODE => stats_mode = StatsMode::from_u32(attr.u32()).ok_or(EINVAL)?,
-            device::READ_ONLY => read_only = attr.u32() != 0,
+            device::ID => said.id = Some(attr.u32()),
+            device::NAME => said.name = Some(attr.string()),
+            device::STATE => said.state = State::from_u32(attr.u32()),
+            device::QUEUE_MODE => said.queue_mode = QueueMode::from_u32(attr.u32()),
+            device::STATS_MODE => said.stats_mode = StatsMode::from_u32(attr.u32()),
+            device::READ_ONLY => said.read_only = Some(attr.u32() != 0),
+            device::FREEZE => said.freeze = attr.u32() != 0,
+            device::RESIZE => said.resize = attr.u32() != 0,
+            device::FORCE => said.force = attr.u32() != 0,
+            device::STRIPE => said.stripe = Some(attr.uint()),
             device::TARGET => {
-                if only_target.replace(target_spec(attr.nested())?).is_some() {
-                    return Err(Refused::Unsupported("more than one target"));
+                if said.targets.len() == TARGETS_MAX as usize {
+                    return Err(Refused::TooManyTargets);
                 }
+                said.targets.push(target_spec(attr.nested())?, GFP_KERNEL)?;
             }
             _ => {}
         }
     }
-    if queue_mode != QueueMode::Bio {
-        return Err(Refused::Unsupported("queue mode mq"));
+    Ok(said)
+}
+
+impl Said<'_> {
+    /// Which device the request is about; its id goes before its name.
+    pub(super) fn key(&self) -> Result<Key, Refused> {
+        match (self.id, self.name) {
+            (Some(id), _) => Ok(Key::Id(id)),
+            (None, Some(name)) => Ok(Key::Name(name.try_into()?)),
+            (None, None) => Err(Refused::Missing("device's id or name")),
+        }
     }
-    let name = name.ok_or(Refused::Missing("device's name"))?;
-    name::check(name.to_bytes())?;
-    let target = only_target.ok_or(Refused::Missing("device's target"))?;
-    let spec = DeviceSpec {
-        name: name.try_into()?,
-        queue_mode,
-        stats_mode,
-        read_only,
-    };
-    Ok((spec, target))
+
+    /// The device that is asked for, without its table.
+    pub(super) fn device_spec(&self) -> Result<DeviceSpec, Refused> {
+        let name = self.name.ok_or(Refused::Missing("device's name"))?;
+        name::check(name.to_bytes())?;
+        let queue_mode = self.queue_mode.unwrap_or(QueueMode::Bio);
+        if queue_mode != QueueMode::Bio {
+            return Err(Refused::Unsupported("queue mode mq"));
+        }
+        Ok(DeviceSpec {
+            name: name.try_into()?,
+            queue_mode,
+            stats_mode: self.stats_mode.unwrap_or(StatsMode::Full),
+            read_only: self.read_only.unwrap_or(false),
+        })
+    }
+
+    /// The table that is asked for, if one is.
+    pub(super) fn table_spec(self) -> Result<Option<TableSpec>, Refused> {
+        match (self.targets.is_empty(), self.stripe) {
+            (true, Some(_)) => Err(Refused::Missing("stripes' target")),
+            (true, None) => Ok(None),
+            (false, stripe) => Ok(Some(TableSpec {
+                targets: self.targets,
+                stripe,
+            })),
+        }
+    }
 }
 
 fn target_spec(attrs: Attrs<'_>) -> Result<TargetSpec, Refused> {

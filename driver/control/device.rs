@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The commands device-new, device-del and device-get.
+//! The commands device-new, device-del, device-get and device-set.
 
 use super::{Control, decode, encode, policy};
 use crate::{
+    device::Device,
     error::Refused,
     kernel_ext::net::{
         attr::{Policy, Writer},
         dump::Dump,
         genl::{Answer, Do, Permission, Request},
     },
-    registry::Key,
-    uapi::{Reason, cmd},
+    registry::{Change, Key},
+    uapi::{Reason, State, cmd},
 };
 use kernel::prelude::*;
 
@@ -26,20 +27,21 @@ impl Do for New {
     const POLICY: &'static [Policy] = &policy::DEVICE_NEW_DO;
 
     fn run(control: &Control, request: &Request<'_>) -> Result<Answer, Refused> {
-        let (spec, target) = decode::device_spec(request.attrs())?;
+        let said = decode::said(request.attrs())?;
+        let spec = said.device_spec()?;
+        let table = said
+            .table_spec()?
+            .ok_or(Refused::Missing("device's target"))?;
         let mut change = control.registry.change();
-        let key = Key::Id(change.create(spec, target)?);
-        let reply = reply_device(control, request, &key);
+        let device = change.create(spec, &table)?;
+        let reply = reply(request, &device);
         if reply.is_err() {
             // Whole or not at all: nobody has been told of it. If somebody has it open already,
             // it stays, and the sender finds it in the list.
-            drop(change.remove(&key));
-            return reply;
+            drop(change.remove(&Key::Id(device.id()), false));
+        } else {
+            control.notifier.send(&device, Reason::Created, None);
         }
-        control.registry.with(&key, |device| {
-            control.notifier.send(device, Reason::Created);
-            Ok(())
-        })?;
         reply
     }
 }
@@ -55,13 +57,52 @@ impl Do for Del {
     const POLICY: &'static [Policy] = &policy::DEVICE_DEL_DO;
 
     fn run(control: &Control, request: &Request<'_>) -> Result<Answer, Refused> {
-        let key = decode::key(request.attrs())?;
+        let said = decode::said(request.attrs())?;
         let mut change = control.registry.change();
-        let device = change.remove(&key)?;
-        control.notifier.send(&device, Reason::Destroyed);
+        let device = change.remove(&said.key()?, said.force)?;
+        control.notifier.send(&device, Reason::Destroyed, None);
         drop(device);
         Ok(Answer::Done)
     }
+}
+
+/// device-set: changes a device, tells the listeners, and answers with it.
+pub(super) struct Set;
+
+impl Do for Set {
+    type Context = Control;
+    type Refusal = Refused;
+    const COMMAND: u8 = cmd::DEVICE_SET;
+    const PERMISSION: Permission = Permission::Admin;
+    const POLICY: &'static [Policy] = &policy::DEVICE_SET_DO;
+
+    fn run(control: &Control, request: &Request<'_>) -> Result<Answer, Refused> {
+        let said = decode::said(request.attrs())?;
+        let mut change = control.registry.change();
+        let device = change.find(&said.key()?)?;
+        set(&mut change, &device, said)?;
+        control.notifier.send(&device, Reason::Changed, None);
+        reply(request, &device)
+    }
+}
+
+/// Makes the change that can be refused first, then those that cannot.
+fn set(change: &mut Change<'_>, device: &Device, said: decode::Said<'_>) -> Result<(), Refused> {
+    let (stats_mode, read_only) = (said.stats_mode, said.read_only);
+    let (state, freeze, resize) = (said.state, said.freeze, said.resize);
+    match (said.table_spec()?, resize, state, read_only) {
+        (None, false, None, None) => {}
+        (Some(table), false, None, None) => change.retarget(device, &table)?,
+        (None, true, None, None) => change.resize(device)?,
+        (None, false, Some(State::Live), None) => device.resume()?,
+        (None, false, Some(State::Suspended), None) => device.suspend(freeze)?,
+        (None, false, None, Some(read_only)) => change.set_read_only(device, read_only)?,
+        _ => return Err(Refused::Together),
+    }
+    if let Some(mode) = stats_mode {
+        device.set_stats_mode(mode);
+    }
+    Ok(())
 }
 
 /// device-get: shows one device, or all.
@@ -75,7 +116,8 @@ impl Do for Get {
     const POLICY: &'static [Policy] = &policy::DEVICE_GET_DO;
 
     fn run(control: &Control, request: &Request<'_>) -> Result<Answer, Refused> {
-        reply_device(control, request, &decode::key(request.attrs())?)
+        let key = decode::said(request.attrs())?.key()?;
+        control.registry.with(&key, |device| reply(request, device))
     }
 }
 
@@ -101,10 +143,8 @@ impl Dump for Get {
     }
 }
 
-fn reply_device(control: &Control, request: &Request<'_>, key: &Key) -> Result<Answer, Refused> {
-    control.registry.with(key, |device| {
-        let mut reply = request.reply(encode::device_room(device))?;
-        encode::device(&mut reply.writer(), device)?;
-        Ok(Answer::Reply(reply))
-    })
+fn reply(request: &Request<'_>, device: &Device) -> Result<Answer, Refused> {
+    let mut reply = request.reply(encode::device_room(device))?;
+    encode::device(&mut reply.writer(), device)?;
+    Ok(Answer::Reply(reply))
 }

@@ -3,51 +3,73 @@
 //! The only encoder: replies, dumps and notifications tell of a device in the same bytes.
 
 use crate::{
-    device::Device,
+    device::{Device, Settings},
     kernel_ext::{clock::monotonic_ns, net::attr::Writer},
     stats::OpSnapshot,
     target::Target,
-    uapi::{Op, State, bucket, device, op_stats, stats, target},
+    uapi::{Op, bucket, device, op_stats, stats, target},
 };
 use kernel::prelude::*;
 
-/// Room for the attributes of a device, without the paths of its targets.
+/// Room for the attributes of a device, without its targets.
 const DEVICE_ROOM: usize = 512;
 
-/// Room that the attributes of a device take in a message.
+/// Room for the attributes of a target, without its path.
+const TARGET_ROOM: usize = 96;
+
+/// Room that the attributes of a device take in a message. Sleeps.
 pub(super) fn device_room(device: &Device) -> usize {
-    DEVICE_ROOM + device.target().path().to_bytes().len()
+    let table = device.table();
+    let targets = table.targets().iter();
+    DEVICE_ROOM
+        + targets
+            .map(|t| TARGET_ROOM + t.path().to_bytes().len())
+            .sum::<usize>()
 }
 
-/// Writes a device.
+/// Writes a device. Sleeps.
 pub(super) fn device(message: &mut Writer<'_>, device: &Device) -> Result {
     message.u32(device::ID, device.id())?;
     message.string(device::NAME, device.name())?;
-    message.u32(device::STATE, device.state() as u32)?;
     message.u32(device::QUEUE_MODE, device.queue_mode() as u32)?;
-    message.u32(device::STATS_MODE, device.stats_mode() as u32)?;
-    message.u32(device::READ_ONLY, device.read_only().into())?;
-    message.uint(device::SIZE, device.size_bytes())?;
-    message.u32(device::LOGICAL_BLOCK_SIZE, device.logical_block_size())?;
-    message.nest(device::TARGET, |message| target(message, device.target()))?;
-    message.uint(device::GENERATION, device.generation())
+    message.uint(device::GENERATION, device.generation())?;
+    device.with_settings(|settings| device_settings(message, settings))
 }
 
-fn target(message: &mut Writer<'_>, target: &Target) -> Result {
+fn device_settings(message: &mut Writer<'_>, settings: &Settings) -> Result {
+    let table = &settings.table;
+    message.u32(device::STATE, settings.state() as u32)?;
+    message.u32(device::STATS_MODE, settings.stats_mode as u32)?;
+    message.u32(device::READ_ONLY, settings.read_only.into())?;
+    message.uint(device::SIZE, table.sectors() * crate::logic::extent::SECTOR)?;
+    message.u32(device::LOGICAL_BLOCK_SIZE, table.logical_block_size())?;
+    if let Some(stripe) = table.stripe() {
+        message.uint(device::STRIPE, stripe)?;
+    }
+    for (number, target) in table.targets().iter().enumerate() {
+        let start = table.start_bytes(number);
+        message.nest(device::TARGET, |message| {
+            write_target(message, target, start)
+        })?;
+    }
+    Ok(())
+}
+
+fn write_target(message: &mut Writer<'_>, target: &Target, start: u64) -> Result {
     message.string(target::PATH, target.path())?;
     message.uint(target::OFFSET, target.extent().offset_bytes())?;
     message.uint(target::LENGTH, target.extent().length_bytes())?;
-    message.uint(target::START, 0)?;
+    message.uint(target::START, start)?;
     message.u32(target::MAJOR, target.device().dev().major())?;
     message.u32(target::MINOR, target.device().dev().minor())?;
-    message.u32(target::STATE, State::Live as u32)
+    message.u32(target::STATE, target.state() as u32)
 }
 
 /// Room that the statistics of any device take in a message: every bucket of every operation.
 pub(super) const STATS_ROOM: usize =
     512 + Op::ALL.len() * (128 + 24 * crate::logic::histogram::BUCKETS);
 
-/// Writes the statistics of a device as they are now. May sleep.
+/// Writes the statistics of a device as they are now. Sleeps.
 pub(super) fn stats(message: &mut Writer<'_>, device: &Device) -> Result {
     let snapshot = device.stats().snapshot()?;
     message.u32(stats::ID, device.id())?;

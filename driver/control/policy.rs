@@ -20,7 +20,7 @@ pub(crate) static TARGET: [Policy; TARGET_MAX as usize + 1] = {
 };
 
 /// Greatest attribute number in [`DEVICE_NEW_DO`].
-pub(crate) const DEVICE_NEW_DO_MAX: u16 = device::TARGET;
+pub(crate) const DEVICE_NEW_DO_MAX: u16 = device::STRIPE;
 
 /// Attributes of a `device-new` request (do).
 pub(crate) static DEVICE_NEW_DO: [Policy; DEVICE_NEW_DO_MAX as usize + 1] = {
@@ -30,17 +30,19 @@ pub(crate) static DEVICE_NEW_DO: [Policy; DEVICE_NEW_DO_MAX as usize + 1] = {
     table[device::STATS_MODE as usize] = Policy::u32_max(uapi::StatsMode::Full as u32);
     table[device::READ_ONLY as usize] = Policy::u32_max(1);
     table[device::TARGET as usize] = Policy::nested(&TARGET);
+    table[device::STRIPE as usize] = Policy::uint();
     table
 };
 
 /// Greatest attribute number in [`DEVICE_DEL_DO`].
-pub(crate) const DEVICE_DEL_DO_MAX: u16 = device::NAME;
+pub(crate) const DEVICE_DEL_DO_MAX: u16 = device::FORCE;
 
 /// Attributes of a `device-del` request (do).
 pub(crate) static DEVICE_DEL_DO: [Policy; DEVICE_DEL_DO_MAX as usize + 1] = {
     let mut table = [const { Policy::NONE }; DEVICE_DEL_DO_MAX as usize + 1];
     table[device::ID as usize] = Policy::u32();
     table[device::NAME as usize] = Policy::string(uapi::NAME_MAX as u16);
+    table[device::FORCE as usize] = Policy::u32_max(1);
     table
 };
 
@@ -81,3 +83,21 @@ pub(crate) const STATS_GET_DUMP_MAX: u16 = 1;
 /// be looked at.
 pub(crate) static STATS_GET_DUMP: [Policy; STATS_GET_DUMP_MAX as usize + 1] =
     [const { Policy::NONE }; STATS_GET_DUMP_MAX as usize + 1];
+
+/// Greatest attribute number in [`DEVICE_SET_DO`].
+pub(crate) const DEVICE_SET_DO_MAX: u16 = device::RESIZE;
+
+/// Attributes of a `device-set` request (do).
+pub(crate) static DEVICE_SET_DO: [Policy; DEVICE_SET_DO_MAX as usize + 1] = {
+    let mut table = [const { Policy::NONE }; DEVICE_SET_DO_MAX as usize + 1];
+    table[device::ID as usize] = Policy::u32();
+    table[device::NAME as usize] = Policy::string(uapi::NAME_MAX as u16);
+    table[device::STATE as usize] = Policy::u32_max(uapi::State::Lost as u32);
+    table[device::STATS_MODE as usize] = Policy::u32_max(uapi::StatsMode::Full as u32);
+    table[device::READ_ONLY as usize] = Policy::u32_max(1);
+    table[device::TARGET as usize] = Policy::nested(&TARGET);
+    table[device::STRIPE as usize] = Policy::uint();
+    table[device::FREEZE as usize] = Policy::u32_max(1);
+    table[device::RESIZE as usize] = Policy::u32_max(1);
+    table
+};

@@ -2,43 +2,157 @@
 
 //! Bio mode: each bio is pointed at the backing device in place and submitted again.
 //!
-//! Called for every I/O, by the task that submits it. No lock, no allocation but that of a context
-//! in mode `full`, nothing that is shared between CPUs and written.
+//! Called for every I/O, by the task that submits it. With one target: no lock, no allocation but
+//! that of a context in mode `full`, nothing that is shared between CPUs and written.
 
-use super::complete::Measured;
+use super::{
+    complete::Measured,
+    many::{self, FlushFirst},
+};
 use crate::{
-    kernel_ext::block::{bio::OwnedBio, bio_disk, hook::Hooks},
-    stats::op_of,
+    kernel_ext::{
+        block::{
+            bio::{OwnedBio, Status},
+            bio_disk,
+            bio_list::BioList,
+            hook::{Contexts, Hooks},
+        },
+        work::Work,
+    },
+    stats::{DeviceStats, op_of},
+    table::Table,
     target::Target,
     uapi::StatsMode,
 };
+use kernel::{
+    new_spinlock,
+    prelude::*,
+    sync::{Arc, SpinLock},
+};
 
-/// What a device forwards with.
-pub(crate) struct Forward {
-    /// Where bios go.
-    pub(crate) target: Target,
-    /// What is measured.
-    pub(crate) stats_mode: StatsMode,
-    /// The device's statistics, and the bios that are in flight in mode `full`.
+/// What a device forwards with, as long as it exists.
+pub(crate) struct Io {
+    /// Its statistics, and the bios that are in flight in mode `full`.
     pub(crate) hooks: Hooks<Measured>,
+    /// Bios that came while it was suspended.
+    held: Pin<KBox<SpinLock<BioList>>>,
+    /// Bios before which every drive must be flushed.
+    pub(super) flush_first: Work<FlushFirst>,
 }
 
-impl bio_disk::Operations for Forward {
-    type Data = Self;
+/// What a device does with a bio; replaced while no bio is being submitted.
+pub(crate) struct Path {
+    /// What is measured.
+    pub(crate) stats_mode: StatsMode,
+    /// Whether writes are refused.
+    pub(crate) read_only: bool,
+    /// Where it goes.
+    pub(crate) route: Route,
+}
 
-    #[inline]
-    fn submit_bio(forward: &Self, mut bio: OwnedBio) {
-        match forward.stats_mode {
-            StatsMode::Off => {}
-            StatsMode::Counters => forward.hooks.owner().count(op_of(&bio), bio.bytes()),
-            StatsMode::Full => {
-                if let Err(status) = forward.hooks.attach(&mut bio, Measured::begin) {
+/// Where bios go.
+pub(crate) enum Route {
+    /// To the only target.
+    One(Arc<Target>),
+    /// To one of several targets, or to more than one.
+    Many(Arc<Table>),
+    /// Nowhere: the device is suspended, and they wait.
+    Held,
+}
+
+impl Route {
+    /// Through a table.
+    pub(crate) fn through(table: &Arc<Table>) -> Self {
+        match table.targets() {
+            [target] => Self::One(target.clone()),
+            _ => Self::Many(table.clone()),
+        }
+    }
+}
+
+impl Io {
+    /// With statistics that are all zero. May sleep.
+    pub(crate) fn new(contexts: Arc<Contexts<Measured>>) -> Result<Self> {
+        Ok(Self {
+            hooks: Hooks::new(DeviceStats::new()?, contexts)?,
+            held: KBox::pin_init(new_spinlock!(BioList::new()), GFP_KERNEL)?,
+            flush_first: Work::new(FlushFirst::new()?)?,
+        })
+    }
+
+    /// Follows a new table. The device must be frozen and drained.
+    pub(crate) fn set_table(&self, table: &Arc<Table>) {
+        self.flush_first.set_table(table);
+    }
+
+    /// Forwards the bios that waited, in their order. May sleep. The device must be frozen, and
+    /// the path lead somewhere.
+    pub(crate) fn release(&self, path: &Path) {
+        while let Some(bio) = self.pop_held() {
+            self.forward(path, bio);
+        }
+    }
+
+    /// Fails the bios that waited.
+    pub(crate) fn fail_held(&self) {
+        while let Some(bio) = self.pop_held() {
+            bio.end(Status::IOERR);
+        }
+    }
+
+    fn pop_held(&self) -> Option<OwnedBio> {
+        self.held.lock().pop()
+    }
+
+    #[inline(always)]
+    fn forward(&self, path: &Path, mut bio: OwnedBio) {
+        // The block layer only warns of writes to a disk that became read-only while it was open.
+        if path.read_only && bio.op().is_write() && !bio.is_flush() {
+            return bio.end(Status::IOERR);
+        }
+        match &path.route {
+            Route::One(target) => {
+                if let Err(status) = self.measure(path.stats_mode, &mut bio) {
                     return bio.end(status);
                 }
+                let sector = target.extent().map(bio.sector());
+                bio.redirect(target.device(), sector);
+                bio.submit();
             }
+            Route::Many(table) => many::forward(self, path.stats_mode, table, bio),
+            Route::Held => self.hold(bio),
         }
-        let sector = forward.target.extent().map(bio.sector());
-        bio.redirect(forward.target.device(), sector);
-        bio.submit();
+    }
+
+    /// Begins to measure a bio that is about to be forwarded.
+    #[inline(always)]
+    pub(super) fn measure(&self, mode: StatsMode, bio: &mut OwnedBio) -> Result<(), Status> {
+        match mode {
+            StatsMode::Off => Ok(()),
+            StatsMode::Counters => {
+                self.hooks.owner().count(op_of(bio), bio.bytes());
+                Ok(())
+            }
+            StatsMode::Full => self.hooks.attach(bio, Measured::begin),
+        }
+    }
+
+    #[cold]
+    fn hold(&self, bio: OwnedBio) {
+        if bio.is_nowait() {
+            bio.end(Status::AGAIN);
+        } else {
+            self.held.lock().push(bio);
+        }
+    }
+}
+
+impl bio_disk::Operations for Io {
+    type Data = Self;
+    type Path = Path;
+
+    #[inline]
+    fn submit_bio(io: &Self, path: &Path, bio: OwnedBio) {
+        io.forward(path, bio);
     }
 }

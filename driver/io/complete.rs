@@ -19,7 +19,8 @@ use crate::{
 pub(crate) struct Measured {
     start_ns: u64,
     bytes: u32,
-    op: Op,
+    /// None if it is only tracked.
+    op: Option<Op>,
 }
 
 impl Measured {
@@ -33,8 +34,19 @@ impl Measured {
         }
         Self {
             bytes: bio.bytes(),
-            op,
+            op: Some(op),
             start_ns: monotonic_ns(),
+        }
+    }
+}
+
+impl Measured {
+    /// Remembers nothing of a bio but that it is in flight.
+    pub(crate) fn unmeasured(_bio: &Bio, _stats: &DeviceStats) -> Self {
+        Self {
+            start_ns: 0,
+            bytes: 0,
+            op: None,
         }
     }
 }
@@ -44,10 +56,13 @@ impl Completion for Measured {
 
     #[inline(always)]
     fn complete(self, stats: &DeviceStats, bio: &Bio) {
+        let Some(op) = self.op else {
+            return;
+        };
         let ns = monotonic_ns().saturating_sub(self.start_ns);
-        stats.count(self.op, self.bytes);
-        stats.record(self.op, ns, bio.status().is_ok());
-        if self.op == Op::Flush {
+        stats.count(op, self.bytes);
+        stats.record(op, ns, bio.status().is_ok());
+        if op == Op::Flush {
             bio.account_flush(ns);
         } else {
             bio.end_accounting(self.bytes / SECTOR as u32, ns);

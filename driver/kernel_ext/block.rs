@@ -5,6 +5,8 @@
 pub(crate) mod bdev;
 pub(crate) mod bio;
 pub(crate) mod bio_disk;
+pub(crate) mod bio_list;
+pub(crate) mod bio_set;
 mod disk_stats;
 pub(crate) mod hook;
 pub(crate) mod limits;

@@ -10,3 +10,8 @@ use kernel::{bindings, prelude::*};
 pub(crate) fn not_supported() -> Error {
     Error::from_errno(-(bindings::EOPNOTSUPP as c_int))
 }
+
+/// `ELOOP`: something stands on itself.
+pub(crate) fn links_loop() -> Error {
+    Error::from_errno(-(bindings::ELOOP as c_int))
+}

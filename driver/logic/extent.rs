@@ -56,11 +56,13 @@ impl Extent {
         size: u64,
         block: u64,
     ) -> Result<Self, ExtentError> {
+        // Blocks are powers of two.
         let block = block.max(SECTOR);
-        if offset % block != 0 {
+        let rest = block - 1;
+        if offset & rest != 0 {
             return Err(ExtentError::OffsetUnaligned { offset, block });
         }
-        let whole = size - size % block;
+        let whole = size & !rest;
         if offset >= whole {
             return Err(ExtentError::OffsetBeyondEnd { offset, size });
         }
@@ -69,7 +71,7 @@ impl Extent {
         if length == 0 {
             return Err(ExtentError::Empty);
         }
-        if length % block != 0 {
+        if length & rest != 0 {
             return Err(ExtentError::LengthUnaligned { length, block });
         }
         if length > room {
@@ -99,6 +101,11 @@ impl Extent {
     /// Its length in bytes.
     pub fn length_bytes(&self) -> u64 {
         self.sectors * SECTOR
+    }
+
+    /// Uses no more than `sectors` sectors, of which there must be one.
+    pub fn shorten(&mut self, sectors: u64) {
+        self.sectors = self.sectors.min(sectors.max(1));
     }
 
     /// Whether two pieces of one drive have a sector in common.

@@ -229,7 +229,7 @@ impl Reason {
 pub mod cmd {
     /// Map a new device; the reply is the device.
     pub const DEVICE_NEW: u8 = 1;
-    /// Unmap a device, named by id or by name. Refused while it is open.
+    /// Unmap a device, named by id or by name. Refused while it is open, unless it is forced.
     pub const DEVICE_DEL: u8 = 2;
     /// Show one device, named by id or by name, or all of them in the order of their ids.
     pub const DEVICE_GET: u8 = 3;
@@ -238,6 +238,10 @@ pub mod cmd {
     /// Statistics of one device, named by id or by name, or of all of them in the order of their
     /// ids. Needs no privilege.
     pub const STATS_GET: u8 = 5;
+    /// Change a live device, named by id or by name; the reply is the device. Targets replace its
+    /// table; the state live or suspended resumes or suspends it; a resize takes up a grown backing
+    /// device. Only one of these three at once, whole or not at all.
+    pub const DEVICE_SET: u8 = 6;
 }
 
 /// Multicast groups.
@@ -294,6 +298,19 @@ pub mod device {
     pub const SEQ: u16 = 11;
     /// Why the notification was sent.
     pub const REASON: u16 = 12;
+    /// Length of a chunk, in bytes, if the targets take turns; absent if they follow each other.
+    pub const STRIPE: u16 = 13;
+    /// 1 if a file system on the device is to write all out and stop before the device is
+    /// suspended. Request only.
+    pub const FREEZE: u16 = 14;
+    /// 1 if the last target, or each stripe, is to take up what its backing device has grown by.
+    /// Request only.
+    pub const RESIZE: u16 = 15;
+    /// 1 if the device is to go although it is open; its I/O then fails. Request only.
+    pub const FORCE: u16 = 16;
+    /// Operations that were in flight when a backing device was lost, and fail with it.
+    /// Notification only.
+    pub const FAILED: u16 = 17;
 }
 
 /// Attribute set `bucket`. One bucket of a histogram. It holds the values above the bound of

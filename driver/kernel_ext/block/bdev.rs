@@ -5,8 +5,11 @@
 //! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
 
 use super::super::bindings;
-use core::{ffi::c_void, ptr::NonNull};
-use kernel::{error::from_err_ptr, prelude::*};
+use core::{ffi::c_void, marker::PhantomData, ptr::NonNull};
+use kernel::{
+    error::{from_err_ptr, to_result},
+    prelude::*,
+};
 
 /// A block device that is held open.
 ///
@@ -71,6 +74,27 @@ impl BlockDevice {
         unsafe { (&raw const (*self.limits()).logical_block_size).read_volatile() }
     }
 
+    /// Flushes its volatile write cache, if it has one. Sleeps until that is done.
+    pub(crate) fn flush(&self) -> Result {
+        // SAFETY: By the type invariant the device is live, and open.
+        to_result(unsafe { bindings::blkdev_issue_flush(self.as_raw()) })
+    }
+
+    /// Waits until all that was sent to the drive has ended, if the drive has a request queue: what
+    /// stacks devices over it has no say in that. Sleeps.
+    pub(crate) fn drain(&self) {
+        // SAFETY: By the type invariant the device is live; its queue lives as long. So below.
+        let queue = unsafe { (*self.as_raw()).bd_queue };
+        // SAFETY: As above.
+        if unsafe { (*queue).mq_ops }.is_null() {
+            return;
+        }
+        // SAFETY: As above.
+        let memflags = unsafe { bindings::shunt_freeze_queue(queue) };
+        // SAFETY: It was frozen above.
+        unsafe { bindings::shunt_unfreeze_queue(queue, memflags) };
+    }
+
     /// Whether it has zones.
     pub(crate) fn is_zoned(&self) -> bool {
         // SAFETY: `limits` points into a live queue; an aligned word is read whole.
@@ -79,20 +103,48 @@ impl BlockDevice {
     }
 }
 
+/// What a holder of block devices wants to know.
+pub(crate) trait HolderEvents: 'static {
+    /// The device `dev`, which is held, is gone; its I/O fails. Called in process context, while the
+    /// device is being removed; it may sleep, but not wait for I/O of the device.
+    fn lost(dev: DevT);
+}
+
 /// Who holds block devices exclusively. Opens by one holder do not exclude each other.
 ///
 /// It must be a `static`: its address is the holder.
-pub(crate) struct Holder(u8);
+pub(crate) struct Holder<E: HolderEvents>(u8, PhantomData<fn(E)>);
 
-impl Holder {
+impl<E: HolderEvents> Holder<E> {
+    const OPERATIONS: bindings::blk_holder_ops = bindings::blk_holder_ops {
+        mark_dead: Some(mark_dead_callback::<E>),
+        ..pin_init::zeroed()
+    };
+
     /// A new holder.
     pub(crate) const fn new() -> Self {
-        Self(0)
+        Self(0, PhantomData)
     }
 
     fn as_raw(&'static self) -> *mut c_void {
         (&raw const self.0).cast_mut().cast()
     }
+}
+
+/// A held device is gone: `mark_dead` of `struct blk_holder_ops`.
+///
+/// # Safety
+///
+/// Called by the block layer, with a live device whose `bd_holder_lock` is held.
+unsafe extern "C" fn mark_dead_callback<E: HolderEvents>(
+    device: *mut bindings::block_device,
+    _surprise: bool,
+) {
+    // SAFETY: By the contract of this function; so below.
+    let dev = DevT(unsafe { (*device).bd_dev });
+    // SAFETY: As above. The callback has to unlock it.
+    unsafe { bindings::mutex_unlock(&raw mut (*device).bd_holder_lock) };
+    E::lost(dev);
 }
 
 /// A block device that this value keeps open, exclusively for a [`Holder`].
@@ -118,19 +170,23 @@ impl OpenDevice {
     ///
     /// Among others: `ENOENT` no such path, `ENOTBLK` no block device, `EBUSY` somebody else holds
     /// it, `EACCES` it is read-only, `ENXIO` the drive is gone.
-    pub(crate) fn open(path: &CStr, read_only: bool, holder: &'static Holder) -> Result<Self> {
+    pub(crate) fn open<E: HolderEvents>(
+        path: &CStr,
+        read_only: bool,
+        holder: &'static Holder<E>,
+    ) -> Result<Self> {
         let mode = if read_only {
             bindings::SHUNT_BLK_OPEN_READ
         } else {
             bindings::SHUNT_BLK_OPEN_READ | bindings::SHUNT_BLK_OPEN_WRITE
         };
-        // SAFETY: `path` ends with NUL; the holder is static; no holder operations are given.
+        // SAFETY: `path` ends with NUL; holder and operations are static.
         let file = from_err_ptr(unsafe {
             bindings::bdev_file_open_by_path(
                 path.as_ptr().cast(),
                 mode,
                 holder.as_raw(),
-                core::ptr::null(),
+                &Holder::<E>::OPERATIONS,
             )
         })?;
         let file = NonNull::new(file).ok_or(ENODEV)?;

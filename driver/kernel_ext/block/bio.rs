@@ -10,6 +10,7 @@
 
 use super::{super::bindings, bdev::BlockDevice, disk_stats};
 use core::{mem::ManuallyDrop, ptr::NonNull};
+use kernel::prelude::*;
 
 /// What a bio does; the C type is `enum req_op`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,7 +34,7 @@ impl Op {
 
     /// Whether data, or the order to change data, goes to the device.
     #[inline(always)]
-    pub(super) fn is_write(self) -> bool {
+    pub(crate) fn is_write(self) -> bool {
         self.0 & 1 != 0
     }
 
@@ -57,6 +58,12 @@ impl Status {
     pub(crate) const IOERR: Self = Self(bindings::SHUNT_BLK_STS_IOERR);
     /// The I/O would have had to wait.
     pub(crate) const AGAIN: Self = Self(bindings::SHUNT_BLK_STS_AGAIN);
+
+    /// The status that stands for an error number.
+    pub(crate) fn from_error(error: Error) -> Self {
+        // SAFETY: Pure arithmetic.
+        Self(unsafe { bindings::errno_to_blk_status(error.to_errno()) })
+    }
 
     /// Whether the I/O ended without an error.
     pub(crate) fn is_ok(self) -> bool {
@@ -91,7 +98,7 @@ impl Bio {
     }
 
     #[inline(always)]
-    fn opf(&self) -> u32 {
+    pub(super) fn opf(&self) -> u32 {
         // SAFETY: By the type invariant the bio is live.
         unsafe { (*self.as_raw()).bi_opf }
     }
@@ -100,6 +107,12 @@ impl Bio {
     #[inline(always)]
     pub(crate) fn op(&self) -> Op {
         Op(self.opf() & bindings::SHUNT_REQ_OP_MASK)
+    }
+
+    /// Whether the device's volatile cache is to be flushed first.
+    #[inline(always)]
+    pub(crate) fn is_preflush(&self) -> bool {
+        self.opf() & bindings::SHUNT_REQ_PREFLUSH != 0
     }
 
     /// Whether the submitter wants an error rather than to wait.
@@ -140,6 +153,18 @@ impl Bio {
     pub(crate) fn account_flush(&self, ns: u64) {
         // SAFETY: By the type invariant the bio is live, and a submitted one has a device.
         unsafe { bindings::shunt_account_flush((*self.as_raw()).bi_bdev, ns) };
+    }
+
+    /// Whether all that the bio does is to flush the device's cache.
+    #[inline(always)]
+    pub(crate) fn is_flush(&self) -> bool {
+        self.bytes() == 0 && self.is_preflush()
+    }
+
+    /// Whether pages travel with the bio: it reads or writes more than zeroes.
+    pub(crate) fn has_data(&self) -> bool {
+        // SAFETY: By the type invariant the bio is live.
+        unsafe { bindings::shunt_bio_has_data(self.as_raw()) }
     }
 
     /// How the bio ended; meaningful only in its completion.
@@ -192,6 +217,18 @@ impl OwnedBio {
         unsafe { (*bio).bi_bdev = device.as_raw() };
         // SAFETY: As above; the function only needs a bio with a device.
         unsafe { bindings::bio_associate_blkg(bio) };
+    }
+
+    /// Gives the bio up: it ends when its children have, with the first error of theirs.
+    pub(crate) fn leave_to_children(self) {
+        // SAFETY: By the type invariant the bio was live and ours until this call.
+        unsafe { bindings::bio_endio(self.into_raw()) };
+    }
+
+    /// The bio is not to flush the device's cache first.
+    pub(crate) fn clear_preflush(&mut self) {
+        // SAFETY: By the type invariant the bio is live and ours.
+        unsafe { (*self.0.as_raw()).bi_opf &= !bindings::SHUNT_REQ_PREFLUSH };
     }
 
     /// Hands the bio to the device that it points at. May sleep.

@@ -5,50 +5,69 @@
 //! Implement [`Operations`] and make a [`BioDisk`]; each bio that is sent to the disk arrives in
 //! [`Operations::submit_bio`] as an [`OwnedBio`].
 //!
+//! What bios are sent along can be replaced while the disk is in use: [`BioDisk::freeze`] waits
+//! until no bio is being submitted, and holds new ones up until the [`Frozen`] is dropped. That
+//! takes no lock on the path of a bio, since the block layer counts who is in `submit_bio` anyway.
+//!
 //! C headers: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h),
 //! [`block/holder.c`](srctree/block/holder.c)
 
 use super::{super::bindings, bdev::BlockDevice, bio::OwnedBio, limits::QueueLimits};
 use core::{
+    cell::UnsafeCell,
     ptr::NonNull,
     sync::atomic::{AtomicBool, Ordering},
 };
 use kernel::{
     error::{from_err_ptr, to_result},
+    new_mutex,
     prelude::*,
+    sync::{
+        Mutex,
+        lock::{Guard, mutex::MutexBackend},
+        rcu,
+    },
 };
 
 /// What a bio-based disk does.
 pub(crate) trait Operations: Sized {
-    /// What the disk works with.
+    /// What the disk works with, as long as it exists.
     type Data: Send + Sync;
+    /// Where it sends bios, until [`Frozen::replace`].
+    type Path: Send + Sync;
 
     /// Takes a bio that lies within the disk.
     ///
     /// Called in process context by the task that submits; it may sleep. Bios that it submits in
     /// turn are queued until it returns, so it must not wait for them.
-    fn submit_bio(data: &Self::Data, bio: OwnedBio);
+    fn submit_bio(data: &Self::Data, path: &Self::Path, bio: OwnedBio);
 }
 
 /// # Invariants
 ///
-/// `leaving` is written with the disk's `open_mutex` held.
+/// - `path` is written with `changing` held and the disk's queue frozen, or before the disk is
+///   added.
+/// - `leaving` is written with the disk's `open_mutex` held.
+#[pin_data]
 struct Private<T: Operations> {
     data: T::Data,
+    path: UnsafeCell<T::Path>,
     leaving: AtomicBool,
+    #[pin]
+    changing: Mutex<()>,
 }
 
 /// A bio-based disk that is in the system from its making until it is dropped.
 ///
 /// # Invariants
 ///
-/// `disk` is a live disk that was added, and its `private_data` a `Private<T>` from a `KBox`.
+/// `disk` is a live disk that was added, and its `private_data` a pinned `Private<T>` from a `KBox`.
 pub(crate) struct BioDisk<T: Operations> {
     disk: NonNull<bindings::gendisk>,
     private: NonNull<Private<T>>,
 }
 
-// SAFETY: The disk may be used and removed by any thread; `T::Data` is `Send` and `Sync`.
+// SAFETY: The disk may be used and removed by any thread; data and path are `Send` and `Sync`.
 unsafe impl<T: Operations> Send for BioDisk<T> {}
 // SAFETY: As above.
 unsafe impl<T: Operations> Sync for BioDisk<T> {}
@@ -74,41 +93,26 @@ impl<T: Operations> BioDisk<T> {
     };
 
     /// Makes a disk and adds it to the system, which reads its partition table. Sleeps.
-    pub(crate) fn new(settings: Settings<'_>, data: T::Data) -> Result<Self> {
-        let name = settings.name.to_bytes_with_nul();
-        let private = KBox::new(
-            Private {
+    pub(crate) fn new(settings: Settings<'_>, data: T::Data, path: T::Path) -> Result<Self> {
+        let private = KBox::pin_init(
+            try_pin_init!(Private {
                 data,
+                path: UnsafeCell::new(path),
                 leaving: AtomicBool::new(false),
-            },
+                changing <- new_mutex!(()),
+            }),
             GFP_KERNEL,
         )?;
         // SAFETY: The limits are exclusively borrowed and initialised.
         let disk =
             from_err_ptr(unsafe { bindings::shunt_blk_alloc_disk(settings.limits.as_raw()) })?;
-        let disk = NonNull::new(disk).ok_or(ENOMEM)?;
-        // SAFETY: The disk is fresh, so nobody else can change its name.
-        let disk_name = unsafe { &mut (*disk.as_ptr()).disk_name };
-        let Some(place) = disk_name.get_mut(..name.len()) else {
-            // SAFETY: The disk was allocated above and not added.
-            unsafe { bindings::put_disk(disk.as_ptr()) };
-            return Err(EINVAL);
-        };
-        place.copy_from_slice(name);
+        // SAFETY: What is no error is not null.
+        let disk = unsafe { NonNull::new_unchecked(disk) };
+        // SAFETY: It is not moved out of its place before it is dropped.
+        let private = unsafe { Pin::into_inner_unchecked(private) };
         let private = NonNull::from(KBox::leak(private));
-        // SAFETY: The disk is fresh and ours; so below.
-        unsafe { (*disk.as_ptr()).private_data = private.as_ptr().cast() };
-        // SAFETY: As above; the table is constant.
-        unsafe { (*disk.as_ptr()).fops = &Self::TABLE };
-        // SAFETY: As above.
-        unsafe { bindings::set_disk_ro(disk.as_ptr(), settings.read_only) };
-        // SAFETY: As above.
-        unsafe { bindings::set_capacity(disk.as_ptr(), settings.sectors) };
-
-        // SAFETY: The disk is complete; it has no parent and no attribute groups.
-        let added = to_result(unsafe {
-            bindings::device_add_disk(core::ptr::null_mut(), disk.as_ptr(), core::ptr::null_mut())
-        });
+        // SAFETY: Disk and data are fresh and ours.
+        let added = unsafe { Self::add(disk, private, &settings) };
         if let Err(error) = added {
             // SAFETY: The disk was allocated above and not added.
             unsafe { bindings::put_disk(disk.as_ptr()) };
@@ -120,14 +124,69 @@ impl<T: Operations> BioDisk<T> {
         Ok(Self { disk, private })
     }
 
-    fn private(&self) -> &Private<T> {
-        // SAFETY: By the type invariant it lives as long as `self`.
-        unsafe { self.private.as_ref() }
+    /// Fills a disk in and adds it to the system.
+    ///
+    /// # Safety
+    ///
+    /// Both must be fresh, and the data must stay until the disk has been removed.
+    unsafe fn add(
+        disk: NonNull<bindings::gendisk>,
+        private: NonNull<Private<T>>,
+        settings: &Settings<'_>,
+    ) -> Result {
+        let disk = disk.as_ptr();
+        let name = settings.name.to_bytes_with_nul();
+        // SAFETY: The disk is fresh and ours; so below.
+        let place = unsafe { &mut (*disk).disk_name };
+        place
+            .get_mut(..name.len())
+            .ok_or(EINVAL)?
+            .copy_from_slice(name);
+        // SAFETY: As above.
+        unsafe { (*disk).private_data = private.as_ptr().cast() };
+        // SAFETY: As above; the table is constant.
+        unsafe { (*disk).fops = &Self::TABLE };
+        // SAFETY: As above.
+        unsafe { bindings::set_disk_ro(disk, settings.read_only) };
+        // SAFETY: As above.
+        unsafe { bindings::set_capacity(disk, settings.sectors) };
+        // SAFETY: The disk is complete; it has no parent and no attribute groups.
+        to_result(unsafe {
+            bindings::device_add_disk(core::ptr::null_mut(), disk, core::ptr::null_mut())
+        })
+    }
+
+    fn private(&self) -> Pin<&Private<T>> {
+        // SAFETY: By the type invariant it lives as long as `self`, and is pinned.
+        unsafe { Pin::new_unchecked(self.private.as_ref()) }
+    }
+
+    fn queue(&self) -> *mut bindings::request_queue {
+        // SAFETY: By the type invariant the disk is live; the field is constant.
+        unsafe { (*self.disk.as_ptr()).queue }
     }
 
     /// What the disk works with.
     pub(crate) fn data(&self) -> &T::Data {
-        &self.private().data
+        &self.private().get_ref().data
+    }
+
+    /// Waits until no bio is being submitted, and holds new ones up until the result is dropped.
+    /// Sleeps. Bios that were submitted before may still be on their way.
+    pub(crate) fn freeze(&self) -> Frozen<'_, T> {
+        let guard = self.private().get_ref().changing.lock();
+        let queue = self.queue();
+        // SAFETY: The queue is live. The block layer wants this lock before the freeze.
+        unsafe { bindings::shunt_mutex_lock(&raw mut (*queue).limits_lock) };
+        // SAFETY: As above.
+        let memflags = unsafe { bindings::shunt_freeze_queue(queue) };
+        // INVARIANT: All three were taken above.
+        Frozen {
+            disk: self,
+            memflags,
+            limits_locked: true,
+            _guard: guard,
+        }
     }
 
     /// Shows in sysfs that the disk is made of `device`: `slaves/` here, `holders/` there. Sleeps.
@@ -163,6 +222,51 @@ impl<T: Operations> BioDisk<T> {
         unsafe { bindings::mutex_unlock(&raw mut (*disk).open_mutex) };
         if unused { Ok(()) } else { Err(EBUSY) }
     }
+
+    /// Fails all I/O and every open from now on, and tells who uses the disk. Sleeps.
+    pub(crate) fn kill(&self) {
+        // SAFETY: By the type invariant the disk is live.
+        unsafe { bindings::blk_mark_disk_dead(self.disk.as_ptr()) };
+    }
+
+    /// Lets the block layer refuse writes, or not. Sleeps. Who has the disk open for writing keeps
+    /// it, but its writes fail.
+    pub(crate) fn set_read_only(&self, read_only: bool) {
+        // SAFETY: By the type invariant the disk is live.
+        unsafe { bindings::set_disk_ro(self.disk.as_ptr(), read_only) };
+    }
+
+    /// Changes the size, in units of 512 bytes, and tells userspace. Sleeps.
+    pub(crate) fn set_sectors(&self, sectors: u64) {
+        // SAFETY: By the type invariant the disk is live.
+        unsafe { bindings::set_capacity_and_notify(self.disk.as_ptr(), sectors) };
+    }
+
+    /// Makes the file system on the disk, if there is one, write all out and stop. Sleeps.
+    pub(crate) fn freeze_file_system(&self) -> Result {
+        // SAFETY: By the type invariant the disk is live, and with it its whole device.
+        to_result(unsafe { bindings::bdev_freeze((*self.disk.as_ptr()).part0) })
+    }
+
+    /// Undoes [`Self::freeze_file_system`]. Sleeps.
+    pub(crate) fn thaw_file_system(&self) -> Result {
+        // SAFETY: By the type invariant the disk is live, and with it its whole device.
+        to_result(unsafe { bindings::bdev_thaw((*self.disk.as_ptr()).part0) })
+    }
+
+    /// Whether `device` is the disk, or a partition of it.
+    pub(crate) fn has(&self, device: &BlockDevice) -> bool {
+        // SAFETY: The device is live; the field is constant.
+        unsafe { (*device.as_raw()).bd_disk == self.disk.as_ptr() }
+    }
+
+    /// A reference that outlives the disk.
+    pub(crate) fn reference(&self) -> DiskRef {
+        // SAFETY: By the type invariant the disk is live, so it has a device with references.
+        unsafe { bindings::shunt_disk_get(self.disk.as_ptr()) };
+        // INVARIANT: The reference was taken.
+        DiskRef(self.disk)
+    }
 }
 
 impl<T: Operations> Drop for BioDisk<T> {
@@ -175,6 +279,97 @@ impl<T: Operations> Drop for BioDisk<T> {
         // SAFETY: It came from a `KBox`. No callback can run any more: `submit_bio` and `open` need
         // a disk that has not been removed.
         drop(unsafe { KBox::from_raw(self.private.as_ptr()) });
+    }
+}
+
+/// A disk to which no bio can be submitted.
+///
+/// # Invariants
+///
+/// The queue is frozen; its `limits_lock` is held while `limits_locked`.
+pub(crate) struct Frozen<'a, T: Operations> {
+    disk: &'a BioDisk<T>,
+    memflags: c_uint,
+    limits_locked: bool,
+    _guard: Guard<'a, (), MutexBackend>,
+}
+
+impl<T: Operations> Frozen<'_, T> {
+    /// Where bios are sent.
+    pub(crate) fn path_mut(&mut self) -> &mut T::Path {
+        // SAFETY: The queue is frozen and `changing` is held, so nobody else has a reference.
+        unsafe { &mut *self.disk.private().get_ref().path.get() }
+    }
+
+    /// Changes what the disk can take, but for what its user set. To be called once.
+    pub(crate) fn set_limits(&mut self, limits: &mut QueueLimits) -> Result {
+        if !core::mem::take(&mut self.limits_locked) {
+            return Err(EINVAL);
+        }
+        let queue = self.disk.queue();
+        // SAFETY: The queue is live, and the lock of its limits is held.
+        limits.keep_user_settings(unsafe { &(*queue).limits });
+        // SAFETY: As above; the function unlocks it.
+        to_result(unsafe { bindings::queue_limits_commit_update(queue, limits.as_raw()) })
+    }
+}
+
+impl<T: Operations> Drop for Frozen<'_, T> {
+    fn drop(&mut self) {
+        let queue = self.disk.queue();
+        // SAFETY: By the type invariant the queue is frozen.
+        unsafe { bindings::shunt_unfreeze_queue(queue, self.memflags) };
+        if self.limits_locked {
+            // SAFETY: By the type invariant it is locked.
+            unsafe { bindings::mutex_unlock(&raw mut (*queue).limits_lock) };
+        }
+    }
+}
+
+/// A reference to a disk that may have been removed.
+///
+/// # Invariants
+///
+/// The value holds a reference to the device of the disk.
+pub(crate) struct DiskRef(NonNull<bindings::gendisk>);
+
+impl DiskRef {
+    /// Tells those who use the disk, or a partition of it, that its data cannot be reached any
+    /// more: a file system shuts down. Sleeps. The disk itself stays.
+    pub(crate) fn report_dead(&self) {
+        let mut index = 0usize;
+        loop {
+            let guard = rcu::read_lock();
+            // SAFETY: By the type invariant the disk is there; its table is read under RCU.
+            let found = unsafe {
+                bindings::xa_find(
+                    &raw mut (*self.0.as_ptr()).part_tbl,
+                    &mut index,
+                    usize::MAX,
+                    bindings::SHUNT_XA_PRESENT,
+                )
+            };
+            let Some(device) = NonNull::new(found.cast::<bindings::block_device>()) else {
+                return;
+            };
+            // SAFETY: What was found under RCU stays until the end of the critical section.
+            let held = unsafe { bindings::shunt_bdev_tryget(device.as_ptr()) };
+            drop(guard);
+            if held {
+                // SAFETY: The reference keeps the device.
+                unsafe { bindings::bdev_mark_dead(device.as_ptr(), true) };
+                // SAFETY: The reference was taken above.
+                unsafe { bindings::shunt_bdev_put(device.as_ptr()) };
+            }
+            index += 1;
+        }
+    }
+}
+
+impl Drop for DiskRef {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant there is a reference to put.
+        unsafe { bindings::put_disk(self.0.as_ptr()) };
     }
 }
 
@@ -192,10 +387,12 @@ unsafe extern "C" fn submit_bio_callback<T: Operations>(bio: *mut bindings::bio)
     let private = unsafe { (*disk).private_data }.cast::<Private<T>>();
     // SAFETY: It lives until the disk has been removed.
     let private = unsafe { &*private };
+    // SAFETY: By the invariant of `Private` nobody writes to it while the usage counter is held.
+    let path = unsafe { &*private.path.get() };
     // SAFETY: The block layer never passes null.
     let bio = unsafe { NonNull::new_unchecked(bio) };
     // SAFETY: The bio was submitted to this driver.
-    T::submit_bio(&private.data, unsafe { OwnedBio::from_raw(bio) });
+    T::submit_bio(&private.data, path, unsafe { OwnedBio::from_raw(bio) });
 }
 
 /// Allows an open or not: `open` of `struct block_device_operations`.

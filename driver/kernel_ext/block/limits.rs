@@ -16,6 +16,8 @@ impl QueueLimits {
         let mut limits = pin_init::zeroed();
         // SAFETY: `limits` is a local of the right type.
         unsafe { bindings::blk_set_stacking_limits(&mut limits) };
+        // What a stacking driver takes is up to the drives, down to the byte.
+        limits.dma_alignment = 0;
         limits.features |= bindings::SHUNT_STACKED_FEATURES;
         Self(limits)
     }
@@ -31,6 +33,55 @@ impl QueueLimits {
                 prefix.as_ptr().cast(),
             )
         };
+    }
+
+    /// Says that `targets` devices take turns, `chunk` sectors each.
+    pub(crate) fn stripe(&mut self, chunk: u64, targets: usize) {
+        let bytes = u32::try_from(chunk << 9).unwrap_or(0);
+        let row = u32::try_from(targets)
+            .ok()
+            .and_then(|n| bytes.checked_mul(n));
+        self.0.io_min = self.0.io_min.max(bytes);
+        self.0.io_opt = row.unwrap_or(0);
+    }
+
+    /// Sees to it that a disk with these limits can do what one with `promised` can, at the cost of
+    /// a larger logical block if need be.
+    ///
+    /// # Errors
+    ///
+    /// What it cannot do.
+    pub(crate) fn keep_promises(&mut self, promised: &Self) -> Result<(), &'static str> {
+        let (new, old) = (&mut self.0, &promised.0);
+        let lost = |old: u32, new: u32| old != 0 && new == 0;
+        if new.logical_block_size > old.logical_block_size {
+            return Err("a smaller logical block");
+        }
+        if new.dma_alignment > old.dma_alignment {
+            return Err("a smaller DMA alignment");
+        }
+        if lost(old.max_hw_discard_sectors, new.max_hw_discard_sectors) {
+            return Err("discard");
+        }
+        if lost(old.max_secure_erase_sectors, new.max_secure_erase_sectors) {
+            return Err("secure erase");
+        }
+        if lost(old.max_write_zeroes_sectors, new.max_write_zeroes_sectors) {
+            return Err("write zeroes");
+        }
+        if old.atomic_write_hw_unit_max > new.atomic_write_hw_unit_max {
+            return Err("larger atomic writes");
+        }
+        new.logical_block_size = old.logical_block_size;
+        new.physical_block_size = new.physical_block_size.max(old.logical_block_size);
+        new.io_min = new.io_min.max(new.physical_block_size);
+        Ok(())
+    }
+
+    /// Takes over what the user set on `present`, in sysfs.
+    pub(super) fn keep_user_settings(&mut self, present: &bindings::queue_limits) {
+        self.0.max_user_sectors = present.max_user_sectors;
+        self.0.max_user_discard_sectors = present.max_user_discard_sectors;
     }
 
     /// The limits as the C side takes them.

@@ -12,7 +12,12 @@ use super::{
     super::bindings,
     attr::{Attrs, Policy, Writer},
 };
-use core::{marker::PhantomData, mem::ManuallyDrop, ptr::NonNull};
+use core::{
+    marker::PhantomData,
+    mem::ManuallyDrop,
+    ptr::NonNull,
+    sync::atomic::{AtomicPtr, AtomicUsize, Ordering},
+};
 use kernel::{
     alloc::AllocError,
     error::to_result,
@@ -228,7 +233,8 @@ impl Group {
 #[repr(C)]
 pub(crate) struct Family<C: Send + Sync + 'static> {
     inner: Opaque<bindings::genl_family>,
-    context: core::sync::atomic::AtomicPtr<c_void>,
+    context: AtomicPtr<c_void>,
+    users: AtomicUsize,
     _context: PhantomData<C>,
 }
 
@@ -253,7 +259,8 @@ impl<C: Send + Sync + 'static> Family<C> {
         family.module = (&raw const bindings::__this_module).cast_mut();
         Self {
             inner: Opaque::new(family),
-            context: core::sync::atomic::AtomicPtr::new(core::ptr::null_mut()),
+            context: AtomicPtr::new(core::ptr::null_mut()),
+            users: AtomicUsize::new(0),
             _context: PhantomData,
         }
     }
@@ -271,11 +278,11 @@ impl<C: Send + Sync + 'static> Family<C> {
         unsafe { (*self.as_raw()).set_parallel_ops(1) };
         let context = context.into_foreign();
         // INVARIANT: A foreign `Arc<C>`.
-        self.context
-            .store(context.cast(), core::sync::atomic::Ordering::Release);
+        self.context.store(context.cast(), Ordering::SeqCst);
         // SAFETY: The family is static and complete.
         let registered = to_result(unsafe { bindings::genl_register_family(self.as_raw()) });
         if let Err(error) = registered {
+            self.context.store(core::ptr::null_mut(), Ordering::SeqCst);
             // SAFETY: It came from `into_foreign` above, and no operation has run.
             drop(unsafe { Arc::<C>::from_foreign(context) });
             return Err(error);
@@ -311,6 +318,19 @@ impl<C: Send + Sync + 'static> Family<C> {
         })
     }
 
+    /// Calls `use_context` with what the operations work on, unless the family is not registered.
+    /// Whoever unregisters it waits for that.
+    pub(crate) fn with(&self, use_context: impl FnOnce(&C)) {
+        self.users.fetch_add(1, Ordering::SeqCst);
+        let context = self.context.load(Ordering::SeqCst);
+        if !context.is_null() {
+            // SAFETY: By the type invariant; it is not given back while `users` counts us.
+            let context = unsafe { Arc::<C>::borrow(context.cast()) };
+            use_context(&context);
+        }
+        self.users.fetch_sub(1, Ordering::SeqCst);
+    }
+
     /// What the operations of the family at `family` work on.
     ///
     /// # Safety
@@ -322,7 +342,7 @@ impl<C: Send + Sync + 'static> Family<C> {
     ) -> <Arc<C> as ForeignOwnable>::Borrowed<'a> {
         // SAFETY: `inner` is the first field of a `repr(C)` struct, and transparent.
         let family = unsafe { &*family.cast::<Self>() };
-        let context = family.context.load(core::sync::atomic::Ordering::Acquire);
+        let context = family.context.load(Ordering::SeqCst);
         // SAFETY: By the type invariant; unregistering waits for running operations.
         unsafe { Arc::<C>::borrow(context.cast()) }
     }
@@ -335,8 +355,12 @@ impl<C: Send + Sync + 'static> Drop for Registration<C> {
     fn drop(&mut self) {
         // SAFETY: The family was registered. This waits for the operations that run.
         unsafe { bindings::genl_unregister_family(self.0.as_raw()) };
-        let context = self.0.context.load(core::sync::atomic::Ordering::Acquire);
-        // SAFETY: By the type invariant; no operation can run any more.
+        let context = self.0.context.swap(core::ptr::null_mut(), Ordering::SeqCst);
+        while self.0.users.load(Ordering::SeqCst) != 0 {
+            // SAFETY: We may sleep.
+            unsafe { bindings::usleep_range_state(100, 200, bindings::SHUNT_TASK_UNINTERRUPTIBLE) };
+        }
+        // SAFETY: By the type invariant; no operation can run any more, and nobody uses it.
         drop(unsafe { Arc::<C>::from_foreign(context.cast()) });
     }
 }

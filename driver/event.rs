@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Events that no command brings about: a backing device is gone.
+//!
+//! The block layer tells [`Events`]; `control` has said what is to be done, so that the domain does
+//! not import it.
+
+use crate::kernel_ext::block::bdev::{DevT, HolderEvents};
+use kernel::sync::SetOnce;
+
+static ON_LOST: SetOnce<fn(DevT)> = SetOnce::new();
+
+/// Calls `lost` for each backing device that is gone, in the process that removes it. The first
+/// call counts.
+pub(crate) fn on_lost(lost: fn(DevT)) {
+    ON_LOST.populate(lost);
+}
+
+/// What the holder of the backing devices wants to know.
+pub(crate) struct Events;
+
+impl HolderEvents for Events {
+    fn lost(dev: DevT) {
+        if let Some(lost) = ON_LOST.as_ref() {
+            lost(dev);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Bios of a device with more than one target.
+//!
+//! Most lie in one target and go there, as with one target. The others:
+//! - data that spans targets is cut at their borders;
+//! - what carries no data goes to each target that has a share of it, as a child;
+//! - a flush goes to every drive;
+//! - data that must not be written before a flush waits in [`FlushFirst`] until every drive has
+//!   been flushed, since a drive's own flush would not cover what was written to another.
+
+use super::{bio_path::Io, complete::Measured};
+use crate::{
+    kernel_ext::{
+        block::{
+            bio::{OwnedBio, Status},
+            bio_list::BioList,
+            bio_set::BioSet,
+        },
+        work::Run,
+    },
+    logic::extent::SECTOR,
+    table::Table,
+    uapi::StatsMode,
+};
+use kernel::{
+    new_spinlock,
+    prelude::*,
+    sync::{Arc, SpinLock},
+};
+
+/// Forwards a bio. Called in process context, by the task that submits it.
+pub(super) fn forward(io: &Io, mode: StatsMode, table: &Table, mut bio: OwnedBio) {
+    let Some(bios) = table.bios() else {
+        return bio.end(Status::IOERR);
+    };
+    let waits = bio.is_preflush() && bio.bytes() != 0;
+    let mut measured = io.measure(mode, &mut bio);
+    if waits && measured.is_ok() && mode != StatsMode::Full {
+        // What waits is in flight, whatever is measured: a retarget must not overtake it.
+        measured = io.hooks.attach(&mut bio, Measured::unmeasured);
+    }
+    match measured {
+        Err(status) => bio.end(status),
+        Ok(()) if waits => {
+            io.flush_first.push(bio);
+            io.flush_first.queue(0);
+        }
+        Ok(()) => send(table, bios, bio),
+    }
+}
+
+/// Sends a bio to the targets that it belongs to.
+fn send(table: &Table, bios: &BioSet, mut bio: OwnedBio) {
+    if bio.bytes() == 0 {
+        for drive in table.drives() {
+            bios.child(&bio, drive.device(), 0, 0).submit();
+        }
+        return bio.leave_to_children();
+    }
+    loop {
+        let sectors = u64::from(bio.bytes()) / SECTOR;
+        let (target, place) = table.find(bio.sector());
+        let sector = target.extent().map(place.sector);
+        if sectors <= place.room {
+            bio.redirect(target.device(), sector);
+            return bio.submit();
+        }
+        if !bio.has_data() {
+            for (target, first, length) in table.shares(bio.sector(), sectors) {
+                bios.child(&bio, target.device(), first, length).submit();
+            }
+            return bio.leave_to_children();
+        }
+        match bios.split(&mut bio, place.room as u32) {
+            Ok(mut front) => {
+                front.redirect(target.device(), sector);
+                front.submit();
+            }
+            Err(status) => return bio.end(status),
+        }
+    }
+}
+
+/// Bios that wait for a flush of every drive.
+pub(super) struct FlushFirst {
+    waiting: Pin<KBox<SpinLock<BioList>>>,
+    table: Pin<KBox<SpinLock<Option<Arc<Table>>>>>,
+}
+
+impl FlushFirst {
+    /// None waits. May sleep.
+    pub(super) fn new() -> Result<Self> {
+        Ok(Self {
+            waiting: KBox::pin_init(new_spinlock!(BioList::new()), GFP_KERNEL)?,
+            table: KBox::pin_init(new_spinlock!(None), GFP_KERNEL)?,
+        })
+    }
+
+    /// Flushes the drives of `table` from now on. No bio may be waiting.
+    pub(super) fn set_table(&self, table: &Arc<Table>) {
+        let old = self.table.lock().replace(table.clone());
+        // Dropping a table closes drives, which sleeps.
+        drop(old);
+    }
+
+    fn push(&self, bio: OwnedBio) {
+        self.waiting.lock().push(bio);
+    }
+
+    fn take(&self) -> BioList {
+        core::mem::replace(&mut *self.waiting.lock(), BioList::new())
+    }
+}
+
+impl Run for FlushFirst {
+    fn run(&self) {
+        let table = self.table.lock().clone();
+        let Some((table, bios)) = table.as_ref().and_then(|t| Some((t, t.bios()?))) else {
+            return;
+        };
+        // One flush for all that wait already.
+        let mut waiting = self.take();
+        let flushed = table.drives().try_for_each(|drive| drive.device().flush());
+        while let Some(mut bio) = waiting.pop() {
+            match flushed {
+                Ok(()) => {
+                    bio.clear_preflush();
+                    send(table, bios, bio);
+                }
+                Err(error) => bio.end(Status::from_error(error)),
+            }
+        }
+    }
+}

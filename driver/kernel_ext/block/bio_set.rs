@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Bios of a driver's own, for operations that carry no data.
+//!
+//! C header: [`include/linux/bio.h`](srctree/include/linux/bio.h)
+
+use super::{
+    super::bindings,
+    bdev::BlockDevice,
+    bio::{OwnedBio, Status},
+};
+use core::ptr::NonNull;
+use kernel::{
+    error::{from_err_ptr, to_result},
+    prelude::*,
+    types::Opaque,
+};
+
+/// Bios that are kept, so that I/O goes on when memory is short.
+const RESERVE: c_uint = 16;
+
+/// A supply of bios without vectors.
+///
+/// # Invariants
+///
+/// The bio set is initialised, and its address does not change.
+pub(crate) struct BioSet(NonNull<Opaque<bindings::bio_set>>);
+
+// SAFETY: The C side synchronises its use.
+unsafe impl Send for BioSet {}
+// SAFETY: As above.
+unsafe impl Sync for BioSet {}
+
+impl BioSet {
+    /// Makes a supply. May sleep.
+    pub(crate) fn new() -> Result<Self> {
+        let set = KBox::new(Opaque::<bindings::bio_set>::zeroed(), GFP_KERNEL)?;
+        // Several children of one bio wait in `current->bio_list` until `submit_bio` returns; the
+        // rescuer sees to it that they are carried out if an allocation has to wait for them.
+        let flags = bindings::BIOSET_NEED_RESCUER as c_int;
+        // SAFETY: The set is zeroed, as it has to be, and stays in its box.
+        to_result(unsafe { bindings::bioset_init(set.get(), RESERVE, 0, flags) })?;
+        // INVARIANT: It was initialised above.
+        Ok(Self(NonNull::from(KBox::leak(set))))
+    }
+
+    /// Cuts the first `sectors` off `bio`, as a bio of its own: its submitter learns of the end when
+    /// both have ended. Sleeps, unless the bio must not wait.
+    pub(crate) fn split(&self, bio: &mut OwnedBio, sectors: u32) -> Result<OwnedBio, Status> {
+        let gfp = if bio.is_nowait() {
+            bindings::SHUNT_GFP_NOWAIT
+        } else {
+            bindings::SHUNT_GFP_NOIO
+        };
+        // SAFETY: The set is live by the type invariant, and the bio is ours.
+        let front = from_err_ptr(unsafe {
+            bindings::bio_split(bio.as_raw(), sectors as c_int, gfp, self.0.as_ref().get())
+        })
+        .map_err(|error| {
+            if bio.is_nowait() {
+                Status::AGAIN
+            } else {
+                Status::from_error(error)
+            }
+        })?;
+        // SAFETY: The front part is fresh, and the rest has not ended.
+        unsafe { bindings::bio_chain(front, bio.as_raw()) };
+        // SAFETY: What is no error is not null, and a bio that was just made is its maker's.
+        Ok(unsafe { OwnedBio::from_raw(NonNull::new_unchecked(front)) })
+    }
+
+    /// A bio that does to `sectors` sectors of `device`, from `first` on, what `parent` does; when
+    /// it has ended, and the parent too, the submitter of the parent learns of it, with the first
+    /// error. `parent` must carry no data. May sleep.
+    pub(crate) fn child(
+        &self,
+        parent: &OwnedBio,
+        device: &BlockDevice,
+        first: u64,
+        sectors: u64,
+    ) -> OwnedBio {
+        // SAFETY: The set is live by the type invariant, the device is open. With this flag the
+        // allocation waits rather than fails.
+        let bio = unsafe {
+            bindings::bio_alloc_bioset(
+                device.as_raw(),
+                0,
+                parent.opf(),
+                bindings::SHUNT_GFP_NOIO,
+                self.0.as_ref().get(),
+            )
+        };
+        // SAFETY: As above, it is not null.
+        let bio = unsafe { NonNull::new_unchecked(bio) };
+        // SAFETY: The bio is fresh and ours; so below.
+        unsafe { (*bio.as_ptr()).bi_iter.bi_sector = first };
+        // SAFETY: As above. The share of a bio is no larger than the bio.
+        unsafe { (*bio.as_ptr()).bi_iter.bi_size = (sectors << 9) as u32 };
+        // SAFETY: As above; the parent is live, and has not ended before its owner gives it up.
+        unsafe { bindings::bio_chain(bio.as_ptr(), parent.as_raw()) };
+        // SAFETY: A bio that was just made is its maker's.
+        unsafe { OwnedBio::from_raw(bio) }
+    }
+}
+
+impl Drop for BioSet {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant it is initialised; its bios hold their submitters up, so
+        // none is left when the disk is gone.
+        unsafe { bindings::bioset_exit(self.0.as_ref().get()) };
+        // SAFETY: It came from a `KBox`.
+        drop(unsafe { KBox::from_raw(self.0.as_ptr()) });
+    }
+}

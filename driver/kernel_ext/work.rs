@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Work in process context, later.
+//!
+//! Unlike a reference-counted work item, a [`Work`] belongs to one owner, and is over when the
+//! owner drops it: nothing of it runs once a module is gone.
+//!
+//! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
+
+use super::bindings;
+use core::ptr::NonNull;
+use kernel::{alloc::AllocError, prelude::*, types::Opaque};
+
+/// What runs.
+pub(crate) trait Run: Send + Sync + 'static {
+    /// Called in process context, by one task at a time. It may sleep.
+    fn run(&self);
+}
+
+#[repr(C)]
+struct Inner<T: Run> {
+    work: Opaque<bindings::delayed_work>,
+    data: T,
+}
+
+/// Data, and work on it.
+///
+/// # Invariants
+///
+/// The pointer came from a `KBox`, whose work was initialised and runs `T`.
+pub(crate) struct Work<T: Run>(NonNull<Inner<T>>);
+
+// SAFETY: The data is `Send` and `Sync`, and the C side synchronises the rest.
+unsafe impl<T: Run> Send for Work<T> {}
+// SAFETY: As above.
+unsafe impl<T: Run> Sync for Work<T> {}
+
+impl<T: Run> Work<T> {
+    /// Work on `data` that has not been queued. May sleep.
+    pub(crate) fn new(data: T) -> Result<Self, AllocError> {
+        let inner = KBox::new(
+            Inner {
+                work: Opaque::uninit(),
+                data,
+            },
+            GFP_KERNEL,
+        )?;
+        // SAFETY: The work lies in its box and is not in use.
+        unsafe { bindings::shunt_init_delayed_work(inner.work.get(), Some(work_callback::<T>)) };
+        // INVARIANT: It was initialised above.
+        Ok(Self(NonNull::from(KBox::leak(inner))))
+    }
+
+    /// Runs it after `ms`, unless it is queued already. Any context.
+    pub(crate) fn queue(&self, ms: u32) {
+        // SAFETY: By the type invariant the work is initialised.
+        unsafe { bindings::shunt_queue_delayed_work(self.0.as_ref().work.get(), ms) };
+    }
+}
+
+impl<T: Run> core::ops::Deref for Work<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: By the type invariant it lives as long as `self`.
+        unsafe { &self.0.as_ref().data }
+    }
+}
+
+impl<T: Run> Drop for Work<T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the work is initialised. It does not run any more then.
+        unsafe { bindings::cancel_delayed_work_sync(self.0.as_ref().work.get()) };
+        // SAFETY: It came from a `KBox`.
+        drop(unsafe { KBox::from_raw(self.0.as_ptr()) });
+    }
+}
+
+/// Runs work: `func` of `struct work_struct`.
+///
+/// # Safety
+///
+/// Called by a work queue, with the work of an [`Inner<T>`].
+unsafe extern "C" fn work_callback<T: Run>(work: *mut bindings::work_struct) {
+    // The work is the first field of a delayed work, and that the first of `Inner`.
+    // SAFETY: The work is not dropped while it runs.
+    let inner = unsafe { &*work.cast::<Inner<T>>() };
+    inner.data.run();
+}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Tables: the targets of a device in their order.
+
+use crate::{
+    error::{Refused, TargetError},
+    kernel_ext::block::{bdev::DevT, bio_set::BioSet, limits::QueueLimits},
+    logic::{
+        extent::{ExtentError, SECTOR},
+        table::{Layout, Place},
+    },
+    target::{Target, TargetSpec},
+    uapi::State,
+};
+use core::num::NonZeroU64;
+use kernel::{prelude::*, sync::Arc};
+
+/// A table as it was asked for.
+pub(crate) struct TableSpec {
+    /// The targets; at least one.
+    pub(crate) targets: KVec<TargetSpec>,
+    /// Length of a chunk in bytes, if the targets take turns.
+    pub(crate) stripe: Option<u64>,
+}
+
+/// A table whose targets are open. It does not change.
+pub(crate) struct Table {
+    targets: KVec<Arc<Target>>,
+    layout: Layout,
+    /// End of each target in the device, in sectors.
+    ends: KVec<u64>,
+    /// The first target on each drive: a flush goes to a drive once.
+    drives: KVec<usize>,
+    logical_block_size: u32,
+    /// Bios for what goes to several targets; none with one target.
+    bios: Option<BioSet>,
+}
+
+impl Table {
+    /// Opens the targets and checks that they make a device. Sleeps.
+    pub(crate) fn open(spec: &TableSpec, read_only: bool) -> Result<Self, Refused> {
+        let mut targets = KVec::with_capacity(spec.targets.len(), GFP_KERNEL)?;
+        for (number, spec) in spec.targets.iter().enumerate() {
+            let target = Target::open(spec, read_only).map_err(|e| e.at(number))?;
+            targets.push(target, GFP_KERNEL)?;
+        }
+        let block = logical_block_size(&targets);
+        let layout = match spec.stripe {
+            None => Layout::Joined,
+            Some(bytes) => stripes(&mut targets, bytes, block)?,
+        };
+        Self::check(&targets, block)?;
+
+        let mut table = Self {
+            targets: KVec::with_capacity(targets.len(), GFP_KERNEL)?,
+            layout,
+            ends: KVec::with_capacity(targets.len(), GFP_KERNEL)?,
+            drives: KVec::new(),
+            logical_block_size: block,
+            bios: None,
+        };
+        if targets.len() > 1 {
+            table.bios = Some(BioSet::new()?);
+        }
+        let mut end = 0;
+        for (number, target) in targets.into_iter().enumerate() {
+            end += target.extent().sectors();
+            let dev = target.device().dev();
+            let seen = |&drive: &usize| table.targets[drive].device().dev() == dev;
+            if !table.drives.iter().any(seen) {
+                table.drives.push(number, GFP_KERNEL)?;
+            }
+            table.ends.push(end, GFP_KERNEL)?;
+            table
+                .targets
+                .push(Arc::new(target, GFP_KERNEL)?, GFP_KERNEL)?;
+        }
+        Ok(table)
+    }
+
+    /// Every target must end on a block of the device, and have its sectors to itself.
+    fn check(targets: &[Target], block: u32) -> Result<(), Refused> {
+        for (number, target) in targets.iter().enumerate() {
+            let (offset, length) = (
+                target.extent().offset_bytes(),
+                target.extent().length_bytes(),
+            );
+            if length & u64::from(block - 1) != 0 {
+                let block = block.into();
+                let error = ExtentError::LengthUnaligned { length, block };
+                return Err(TargetError::Extent(error).at(number));
+            }
+            if let Some(other) = targets[..number].iter().position(|t| t.overlaps(target)) {
+                return Err(TargetError::OverlapsTarget(other).at(number));
+            }
+            if offset.checked_add(length).is_none() {
+                return Err(Refused::Kernel(EOVERFLOW));
+            }
+        }
+        Ok(())
+    }
+
+    /// The targets, in the order of their sectors.
+    pub(crate) fn targets(&self) -> &[Arc<Target>] {
+        &self.targets
+    }
+
+    /// The first target on each drive.
+    pub(crate) fn drives(&self) -> impl Iterator<Item = &Target> {
+        self.drives.iter().map(|&number| &*self.targets[number])
+    }
+
+    /// Bios for what goes to several targets.
+    pub(crate) fn bios(&self) -> Option<&BioSet> {
+        self.bios.as_ref()
+    }
+
+    /// Its length in sectors.
+    pub(crate) fn sectors(&self) -> u64 {
+        self.ends.last().copied().unwrap_or(0)
+    }
+
+    /// Smallest unit of I/O, in bytes.
+    pub(crate) fn logical_block_size(&self) -> u32 {
+        self.logical_block_size
+    }
+
+    /// Length of a chunk in bytes, if the targets take turns.
+    pub(crate) fn stripe(&self) -> Option<u64> {
+        match self.layout {
+            Layout::Joined => None,
+            Layout::Striped { chunk, .. } => Some(chunk.get() * SECTOR),
+        }
+    }
+
+    /// The target that has `sector` of the device, and where.
+    pub(crate) fn find(&self, sector: u64) -> (&Target, Place) {
+        let place = self.layout.find(&self.ends, sector);
+        (&self.targets[place.target], place)
+    }
+
+    /// What each target has of `sectors` sectors of the device from `first` on: where that begins
+    /// on its drive, and its length.
+    pub(crate) fn shares(
+        &self,
+        first: u64,
+        sectors: u64,
+    ) -> impl Iterator<Item = (&Target, u64, u64)> {
+        let shares = self
+            .targets
+            .iter()
+            .enumerate()
+            .map(move |(number, target)| {
+                let (begin, length) = self.layout.share(&self.ends, number, first, sectors);
+                (&**target, target.extent().map(begin), length)
+            });
+        shares.filter(|(_, _, length)| *length != 0)
+    }
+
+    /// Where target `number` begins in the device, in bytes; for stripes, its first chunk.
+    pub(crate) fn start_bytes(&self, number: usize) -> u64 {
+        match self.layout {
+            Layout::Joined => {
+                let before = number
+                    .checked_sub(1)
+                    .and_then(|before| self.ends.get(before));
+                before.map_or(0, |end| end * SECTOR)
+            }
+            Layout::Striped { chunk, .. } => number as u64 * chunk.get() * SECTOR,
+        }
+    }
+
+    /// What a device with this table can take.
+    pub(crate) fn limits(&self) -> QueueLimits {
+        let mut limits = QueueLimits::stacking();
+        for target in &self.targets {
+            limits.stack(target.device(), target.extent().first(), c"shunt");
+        }
+        if let Layout::Striped { chunk, .. } = self.layout {
+            limits.stripe(chunk.get(), self.targets.len());
+        }
+        limits
+    }
+
+    /// A table asked for anew, which takes up what its backing devices have grown by.
+    pub(crate) fn spec(&self) -> Result<TableSpec> {
+        let mut targets = KVec::with_capacity(self.targets.len(), GFP_KERNEL)?;
+        for target in &self.targets {
+            targets.push(target.spec()?, GFP_KERNEL)?;
+        }
+        Ok(TableSpec {
+            targets,
+            stripe: self.stripe(),
+        })
+    }
+
+    /// Notes that the backing device `dev` is gone. Whether a target is on it that was live.
+    pub(crate) fn lose(&self, dev: DevT) -> bool {
+        // Every target on it is told.
+        self.targets
+            .iter()
+            .filter(|target| target.lose(dev))
+            .count()
+            != 0
+    }
+
+    /// Live, or lost if any target is.
+    pub(crate) fn state(&self) -> State {
+        let lost = |target: &Arc<Target>| target.state() == State::Lost;
+        if self.targets.iter().any(lost) {
+            State::Lost
+        } else {
+            State::Live
+        }
+    }
+}
+
+fn logical_block_size(targets: &[Target]) -> u32 {
+    let sizes = targets.iter().map(|t| t.device().logical_block_size());
+    sizes.max().unwrap_or(SECTOR as u32)
+}
+
+/// Makes the targets equally long, a multiple of the chunk.
+fn stripes(targets: &mut [Target], bytes: u64, block: u32) -> Result<Layout, Refused> {
+    let count = match NonZeroU64::new(targets.len() as u64) {
+        Some(count) if count.get() > 1 => count,
+        _ => return Err(Refused::StripeOfOne),
+    };
+    let refused = Refused::Stripe { bytes, block };
+    if bytes & u64::from(block - 1) != 0 {
+        return Err(refused);
+    }
+    let chunk = NonZeroU64::new(bytes / SECTOR).ok_or(refused)?;
+    let shortest = targets
+        .iter()
+        .map(|t| t.extent().sectors())
+        .min()
+        .unwrap_or(0);
+    let length = shortest - shortest % chunk.get();
+    for (number, target) in targets.iter_mut().enumerate() {
+        let sectors = target.extent().sectors();
+        if length == 0 || (sectors != length && !target.is_open_ended()) {
+            return Err(TargetError::Stripe {
+                length: sectors.saturating_mul(SECTOR),
+                wanted: length.saturating_mul(SECTOR).max(bytes),
+            }
+            .at(number));
+        }
+        target.shorten(length);
+    }
+    Ok(Layout::Striped {
+        chunk,
+        targets: count,
+    })
+}
