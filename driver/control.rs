@@ -5,8 +5,9 @@
 //! | command | handler |
 //! |---|---|
 //! | device-new, device-del, device-get, device-set | [`device`] |
-//! | stats-get | [`stats`] |
+//! | stats-get, stats-set | [`stats`] |
 //! | device-ntf | [`notify`] |
+//! | stats-ntf | [`sampler`] |
 //!
 //! A handler decodes the request, calls the domain, and encodes the answer. The domain never
 //! imports from here.
@@ -16,6 +17,7 @@ mod device;
 mod encode;
 mod notify;
 mod policy;
+mod sampler;
 mod stats;
 
 use crate::{
@@ -23,12 +25,14 @@ use crate::{
     event,
     kernel_ext::{
         block::bdev::DevT,
-        net::genl::{Family, Group, Operation, Permission, Refusal, Registration},
+        net::genl::{Context, Family, Group, Operation, Permission, Refusal, Registration},
+        work::Work,
     },
     registry::{Key, Registry},
     uapi::{self, Reason},
 };
 use kernel::{prelude::*, sync::Arc};
+use sampler::Sampler;
 
 /// What the operations work on.
 #[pin_data]
@@ -37,9 +41,10 @@ pub(crate) struct Control {
     registry: Registry,
     #[pin]
     notifier: notify::Notifier,
+    sampler: Work<Sampler>,
 }
 
-static OPERATIONS: [Operation<Control>; 7] = [
+static OPERATIONS: [Operation<Control>; 8] = [
     Operation::doit::<device::New>(),
     Operation::doit::<device::Del>(),
     Operation::doit::<device::Get>(),
@@ -47,9 +52,13 @@ static OPERATIONS: [Operation<Control>; 7] = [
     Operation::doit::<stats::Get>(),
     Operation::dump::<stats::Get>(),
     Operation::doit::<device::Set>(),
+    Operation::doit::<stats::Set>(),
 ];
 
-static GROUPS: [Group; 1] = [Group::new(uapi::group::CONFIG, Permission::Admin)];
+static GROUPS: [Group; 2] = [
+    Group::new(uapi::group::CONFIG, Permission::Admin),
+    Group::new(uapi::group::STATS, Permission::Anybody),
+];
 
 static FAMILY: Family<Control> = Family::new(
     uapi::FAMILY_NAME,
@@ -65,6 +74,7 @@ pub(crate) fn register() -> Result<Registration<Control>> {
         try_pin_init!(Control {
             registry <- Registry::new(),
             notifier <- notify::Notifier::new(),
+            sampler: Work::new(Sampler::new())?,
         }),
         GFP_KERNEL,
     )?)
@@ -84,6 +94,18 @@ fn lost(dev: DevT) {
             });
         }
     });
+}
+
+impl Context for Control {
+    fn family() -> &'static Family<Self> {
+        &FAMILY
+    }
+
+    fn joined(&self, index: usize) {
+        if index == uapi::group::STATS_INDEX {
+            self.sampler.queue(self.sampler.interval_ms());
+        }
+    }
 }
 
 impl Refusal for Refused {

@@ -166,7 +166,7 @@ impl Device {
     }
 
     /// Operations that have begun and not ended; 0 unless they are measured in full.
-    pub(crate) fn in_flight(&self) -> u64 {
+    fn in_flight(&self) -> u64 {
         self.disk.data().hooks.in_flight()
     }
 

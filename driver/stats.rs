@@ -2,63 +2,107 @@
 
 //! What a device has done so far: counters on each CPU, and their sum at one moment.
 //!
-//! They only grow, and live as long as the device.
+//! They only grow, and live as long as the device. What a measured operation adds to lies together,
+//! operation by operation, those that every operation touches in front.
 
 use crate::{
     kernel_ext::{
-        block::bio::{Bio, Op},
+        block::bio::{Bio, Op, Status},
         percpu::PerCpuCounters,
     },
-    logic::histogram::{self, BUCKETS},
+    logic::histogram::{self, BUCKETS, SIZE_BUCKETS},
     uapi,
 };
+use core::sync::atomic::{AtomicU64, Ordering};
 use kernel::{alloc::AllocError, prelude::*};
 
 /// Operations that are told apart.
-pub(crate) const OPS: usize = uapi::Op::ALL.len();
+const OPS: usize = uapi::Op::ALL.len();
 
-// One operation's counters lie together, those that every I/O touches in front.
-const IOS: usize = 0;
-const BYTES: usize = 1;
-const LATENCY_SUM: usize = 2;
-const ERRORS: usize = 3;
-const LATENCY: usize = 4;
-const PER_OP: usize = LATENCY + BUCKETS;
+// Counters of one operation.
+/// Begun, in mode `full`.
+const BEGUN: usize = 0;
+/// Ended, of those begun.
+const ENDED: usize = 1;
+const BYTES: usize = 2;
+const LATENCY_SUM: usize = 3;
+/// Counted in mode `counters`, which does not see the end.
+const COUNTED: usize = 4;
+const LATENCY: usize = 8;
+const SIZE: usize = LATENCY + BUCKETS;
+const ERRORS: usize = SIZE + SIZE_BUCKETS;
+const PER_OP: usize = ERRORS + Status::COUNT;
 const COUNTERS: usize = OPS * PER_OP;
 
 /// Counters of one device.
-pub(crate) struct DeviceStats(PerCpuCounters<COUNTERS>);
+pub(crate) struct DeviceStats {
+    counters: PerCpuCounters<COUNTERS>,
+    /// Most operations that were seen in flight; written once a tick at most.
+    peaks: [AtomicU64; OPS],
+}
 
 impl DeviceStats {
     /// Counters that are all zero. May sleep.
     pub(crate) fn new() -> Result<Self, AllocError> {
-        Ok(Self(PerCpuCounters::new()?))
+        Ok(Self {
+            counters: PerCpuCounters::new()?,
+            peaks: [const { AtomicU64::new(0) }; OPS],
+        })
     }
 
-    /// Counts an operation that covers `bytes`. Any context.
+    /// Counts an operation whose end is not seen. Any context.
     #[inline(always)]
     pub(crate) fn count(&self, op: uapi::Op, bytes: u32) {
         let base = op as usize * PER_OP;
-        self.0.add(base + IOS, 1);
-        self.0.add(base + BYTES, bytes.into());
+        self.counters.add(base + COUNTED, 1);
+        self.counters.add(base + BYTES, bytes.into());
     }
 
-    /// Counts how an operation ended: after `ns`, and whether without an error. Any context.
+    /// Counts the beginning of an operation. Any context.
     #[inline(always)]
-    pub(crate) fn record(&self, op: uapi::Op, ns: u64, ok: bool) {
+    pub(crate) fn begin(&self, op: uapi::Op) {
+        self.counters.add(op as usize * PER_OP + BEGUN, 1);
+    }
+
+    /// Counts the end of an operation that covered `bytes`, after `ns`. Any context.
+    #[inline(always)]
+    pub(crate) fn end(&self, op: uapi::Op, bytes: u32, ns: u64, status: Status) {
         let base = op as usize * PER_OP;
-        self.0.add(base + LATENCY_SUM, ns);
-        self.0.add(base + LATENCY + histogram::bucket(ns), 1);
-        if !ok {
-            self.0.add(base + ERRORS, 1);
+        self.counters.add(base + ENDED, 1);
+        self.counters.add(base + BYTES, bytes.into());
+        self.counters.add(base + LATENCY_SUM, ns);
+        self.counters.add(base + LATENCY + histogram::bucket(ns), 1);
+        self.counters
+            .add(base + SIZE + histogram::size_bucket(bytes), 1);
+        if !status.is_ok() {
+            self.counters.add(base + ERRORS + status.index(), 1);
+        }
+    }
+
+    /// Looks at how much is in flight. Any context; to be called now and then.
+    #[cold]
+    pub(crate) fn note_peaks(&self) {
+        for (op, peak) in self.peaks.iter().enumerate() {
+            let base = op * PER_OP;
+            // The ended first: what begins between the two looks is in flight.
+            let ended = self.counters.sum(base + ENDED);
+            let begun = self.counters.sum(base + BEGUN);
+            peak.fetch_max(begun.saturating_sub(ended), Ordering::Relaxed);
         }
     }
 
     /// Adds all up. May sleep.
     pub(crate) fn snapshot(&self) -> Result<Snapshot, AllocError> {
+        self.note_peaks();
         let mut sums = KVec::from_elem(0, COUNTERS, GFP_KERNEL)?;
-        self.0.sum_into(&mut sums);
-        Ok(Snapshot(sums))
+        self.counters.sum_into(&mut sums);
+        Ok(Snapshot {
+            sums,
+            peaks: self
+                .peaks
+                .each_ref()
+                .map(|peak| peak.load(Ordering::Relaxed)),
+        })
     }
 }
 
@@ -75,27 +119,45 @@ pub(crate) fn op_of(bio: &Bio) -> uapi::Op {
 }
 
 /// The sums of a device's counters at one moment.
-pub(crate) struct Snapshot(KVec<u64>);
+pub(crate) struct Snapshot {
+    sums: KVec<u64>,
+    peaks: [u64; OPS],
+}
 
 /// The sums of one operation.
-pub(crate) struct OpSnapshot<'a>(&'a [u64]);
+pub(crate) struct OpSnapshot<'a> {
+    sums: &'a [u64],
+    /// Most that were seen in flight.
+    pub(crate) peak: u64,
+}
 
 impl Snapshot {
     /// Those of one operation.
     pub(crate) fn op(&self, op: uapi::Op) -> OpSnapshot<'_> {
         let base = op as usize * PER_OP;
-        OpSnapshot(self.0.get(base..base + PER_OP).unwrap_or(&[]))
+        OpSnapshot {
+            sums: self.sums.get(base..base + PER_OP).unwrap_or(&[]),
+            peak: self.peaks.get(op as usize).copied().unwrap_or(0),
+        }
+    }
+
+    /// Operations of any kind that have begun and not ended.
+    pub(crate) fn in_flight(&self) -> u64 {
+        uapi::Op::ALL
+            .iter()
+            .map(|op| self.op(*op).in_flight())
+            .sum()
     }
 }
 
 impl OpSnapshot<'_> {
     fn at(&self, index: usize) -> u64 {
-        self.0.get(index).copied().unwrap_or(0)
+        self.sums.get(index).copied().unwrap_or(0)
     }
 
-    /// Operations.
+    /// Operations; measured ones count once they have ended.
     pub(crate) fn ios(&self) -> u64 {
-        self.at(IOS)
+        self.at(COUNTED) + self.at(ENDED)
     }
 
     /// Bytes that they covered.
@@ -103,9 +165,9 @@ impl OpSnapshot<'_> {
         self.at(BYTES)
     }
 
-    /// Operations that ended with an error.
-    pub(crate) fn errors(&self) -> u64 {
-        self.at(ERRORS)
+    /// Operations that have begun and not ended.
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.at(BEGUN).saturating_sub(self.at(ENDED))
     }
 
     /// Sum of the latencies in ns.
@@ -118,5 +180,20 @@ impl OpSnapshot<'_> {
         (0..BUCKETS)
             .map(|index| (histogram::upper_bound(index), self.at(LATENCY + index)))
             .filter(|(_, count)| *count != 0)
+    }
+
+    /// The buckets that are not empty: most bytes of an operation, and count.
+    pub(crate) fn size(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        (0..SIZE_BUCKETS)
+            .map(|index| (histogram::size_upper_bound(index), self.at(SIZE + index)))
+            .filter(|(_, count)| *count != 0)
+    }
+
+    /// The errors that came: number, and count.
+    pub(crate) fn errors(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
+        (0..Status::COUNT)
+            .map(|index| (index, self.at(ERRORS + index)))
+            .filter(|(_, count)| *count != 0)
+            .map(|(index, count)| (Status::errno_at(index), count))
     }
 }

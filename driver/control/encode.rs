@@ -4,10 +4,11 @@
 
 use crate::{
     device::{Device, Settings},
-    kernel_ext::{clock::monotonic_ns, net::attr::Writer},
+    kernel_ext::{block::bio::Status, clock::monotonic_ns, net::attr::Writer},
+    logic::histogram::{BUCKETS, SIZE_BUCKETS},
     stats::OpSnapshot,
     target::Target,
-    uapi::{Op, bucket, device, op_stats, stats, target},
+    uapi::{Op, bucket, device, error, op_stats, stats, target},
 };
 use kernel::prelude::*;
 
@@ -67,7 +68,7 @@ fn write_target(message: &mut Writer<'_>, target: &Target, start: u64) -> Result
 
 /// Room that the statistics of any device take in a message: every bucket of every operation.
 pub(super) const STATS_ROOM: usize =
-    512 + Op::ALL.len() * (128 + 24 * crate::logic::histogram::BUCKETS);
+    512 + Op::ALL.len() * (256 + 24 * (BUCKETS + SIZE_BUCKETS + Status::COUNT));
 
 /// Writes the statistics of a device as they are now. Sleeps.
 pub(super) fn stats(message: &mut Writer<'_>, device: &Device) -> Result {
@@ -76,9 +77,13 @@ pub(super) fn stats(message: &mut Writer<'_>, device: &Device) -> Result {
     message.string(stats::NAME, device.name())?;
     message.uint(stats::GENERATION, device.generation())?;
     message.uint(stats::TIME, monotonic_ns())?;
-    message.uint(stats::IN_FLIGHT, device.in_flight())?;
+    message.uint(stats::IN_FLIGHT, snapshot.in_flight())?;
     for op in Op::ALL {
-        message.nest(stats::OP, |message| op_stats(message, op, snapshot.op(op)))?;
+        let sums = snapshot.op(op);
+        // What never happened is left out.
+        if sums.ios() != 0 || sums.in_flight() != 0 {
+            message.nest(stats::OP, |message| op_stats(message, op, sums))?;
+        }
     }
     Ok(())
 }
@@ -87,10 +92,31 @@ fn op_stats(message: &mut Writer<'_>, op: Op, sums: OpSnapshot<'_>) -> Result {
     message.u32(op_stats::OP, op as u32)?;
     message.uint(op_stats::IOS, sums.ios())?;
     message.uint(op_stats::BYTES, sums.bytes())?;
-    message.uint(op_stats::ERRORS, sums.errors())?;
+    message.uint(
+        op_stats::ERRORS,
+        sums.errors().map(|(_, count)| count).sum(),
+    )?;
     message.uint(op_stats::LATENCY_SUM, sums.latency_sum())?;
-    for (le, count) in sums.latency() {
-        message.nest(op_stats::LATENCY, |message| {
+    message.uint(op_stats::IN_FLIGHT, sums.in_flight())?;
+    message.uint(op_stats::PEAK, sums.peak)?;
+    histogram(message, op_stats::LATENCY, &mut sums.latency())?;
+    histogram(message, op_stats::SIZE, &mut sums.size())?;
+    for (errno, count) in sums.errors() {
+        message.nest(op_stats::ERROR, |message| {
+            message.u32(error::ERRNO, errno)?;
+            message.uint(error::COUNT, count)
+        })?;
+    }
+    Ok(())
+}
+
+fn histogram(
+    message: &mut Writer<'_>,
+    kind: u16,
+    buckets: &mut dyn Iterator<Item = (u64, u64)>,
+) -> Result {
+    for (le, count) in buckets {
+        message.nest(kind, |message| {
             message.uint(bucket::LE, le)?;
             message.uint(bucket::COUNT, count)
         })?;

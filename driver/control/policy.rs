@@ -5,7 +5,7 @@
 //! `control` gives these tables to generic netlink, which checks a request before the command runs.
 
 use crate::kernel_ext::net::attr::Policy;
-use crate::uapi::{self, device, stats, target};
+use crate::uapi::{self, device, sample, stats, target};
 
 /// Greatest attribute number in [`TARGET`].
 pub(crate) const TARGET_MAX: u16 = target::LENGTH;
@@ -99,5 +99,15 @@ pub(crate) static DEVICE_SET_DO: [Policy; DEVICE_SET_DO_MAX as usize + 1] = {
     table[device::STRIPE as usize] = Policy::uint();
     table[device::FREEZE as usize] = Policy::u32_max(1);
     table[device::RESIZE as usize] = Policy::u32_max(1);
+    table
+};
+
+/// Greatest attribute number in [`STATS_SET_DO`].
+pub(crate) const STATS_SET_DO_MAX: u16 = sample::INTERVAL;
+
+/// Attributes of a `stats-set` request (do).
+pub(crate) static STATS_SET_DO: [Policy; STATS_SET_DO_MAX as usize + 1] = {
+    let mut table = [const { Policy::NONE }; STATS_SET_DO_MAX as usize + 1];
+    table[sample::INTERVAL as usize] = Policy::u32_range(uapi::INTERVAL_MIN, uapi::INTERVAL_MAX);
     table
 };

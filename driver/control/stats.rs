@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The command stats-get.
+//! The commands stats-get and stats-set.
 
 use super::{Control, decode, encode, policy};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
         genl::{Answer, Do, Permission, Request},
     },
     registry::Key,
-    uapi::cmd,
+    uapi::{cmd, sample},
 };
 use kernel::prelude::*;
 
@@ -54,5 +54,30 @@ impl Dump for Get {
             encode::stats(message, device).map_err(Refused::from)
         });
         written.map_err(|refused| refused.error())
+    }
+}
+
+/// stats-set: changes how often statistics are sent to group `stats`.
+pub(super) struct Set;
+
+impl Do for Set {
+    type Context = Control;
+    type Refusal = Refused;
+    const COMMAND: u8 = cmd::STATS_SET;
+    const PERMISSION: Permission = Permission::Admin;
+    const POLICY: &'static [Policy] = &policy::STATS_SET_DO;
+
+    fn run(control: &Control, request: &Request<'_>) -> Result<Answer, Refused> {
+        let mut reply = request.reply(16)?;
+        for attr in request
+            .attrs()
+            .filter(|attr| attr.kind() == sample::INTERVAL)
+        {
+            control.sampler.set_interval_ms(attr.u32());
+        }
+        reply
+            .writer()
+            .u32(sample::INTERVAL, control.sampler.interval_ms())?;
+        Ok(Answer::Reply(reply))
     }
 }

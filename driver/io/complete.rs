@@ -26,11 +26,12 @@ pub(crate) struct Measured {
 impl Measured {
     /// Begins to measure `bio`, which is about to be forwarded.
     #[inline(always)]
-    pub(crate) fn begin(bio: &Bio, _stats: &DeviceStats) -> Self {
+    pub(crate) fn begin(bio: &Bio, stats: &DeviceStats) -> Self {
         let op = op_of(bio);
         // The block layer has columns of their own for flushes, and no in-flight for them.
-        if op != Op::Flush {
-            bio.start_accounting();
+        stats.begin(op);
+        if op != Op::Flush && bio.start_accounting() {
+            stats.note_peaks();
         }
         Self {
             bytes: bio.bytes(),
@@ -60,8 +61,7 @@ impl Completion for Measured {
             return;
         };
         let ns = monotonic_ns().saturating_sub(self.start_ns);
-        stats.count(op, self.bytes);
-        stats.record(op, ns, bio.status().is_ok());
+        stats.end(op, self.bytes, ns, bio.status());
         if op == Op::Flush {
             bio.account_flush(ns);
         } else {

@@ -114,10 +114,10 @@ impl FlushFirst {
 }
 
 impl Run for FlushFirst {
-    fn run(&self) {
+    fn run(&self) -> Option<u32> {
         let table = self.table.lock().clone();
         let Some((table, bios)) = table.as_ref().and_then(|t| Some((t, t.bios()?))) else {
-            return;
+            return None;
         };
         // One flush for all that wait already.
         let mut waiting = self.take();
@@ -131,5 +131,6 @@ impl Run for FlushFirst {
                 Err(error) => bio.end(Status::from_error(error)),
             }
         }
+        None
     }
 }

@@ -14,7 +14,8 @@ use kernel::{alloc::AllocError, prelude::*, types::Opaque};
 /// What runs.
 pub(crate) trait Run: Send + Sync + 'static {
     /// Called in process context, by one task at a time. It may sleep.
-    fn run(&self);
+    /// It runs again after the ms that it gives, if it gives any.
+    fn run(&self) -> Option<u32>;
 }
 
 #[repr(C)]
@@ -85,5 +86,8 @@ unsafe extern "C" fn work_callback<T: Run>(work: *mut bindings::work_struct) {
     // The work is the first field of a delayed work, and that the first of `Inner`.
     // SAFETY: The work is not dropped while it runs.
     let inner = unsafe { &*work.cast::<Inner<T>>() };
-    inner.data.run();
+    if let Some(ms) = inner.data.run() {
+        // SAFETY: As above; whoever drops it cancels this, too.
+        unsafe { bindings::shunt_queue_delayed_work(inner.work.get(), ms) };
+    }
 }

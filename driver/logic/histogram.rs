@@ -39,3 +39,21 @@ pub fn upper_bound(index: usize) -> u64 {
     let width = octave + LATENCY_SHIFT - HISTOGRAM_BITS;
     (((1 << HISTOGRAM_BITS) + step + 1) << width) - 1
 }
+
+/// Buckets of a histogram of sizes.
+pub const SIZE_BUCKETS: usize = crate::uapi::SIZE_BUCKETS as usize;
+
+/// The bucket that `bytes` falls into; below [`SIZE_BUCKETS`].
+#[inline(always)]
+pub fn size_bucket(bytes: u32) -> usize {
+    let over = bytes.saturating_sub(1) >> crate::uapi::SIZE_SHIFT;
+    over.checked_ilog2().map_or(0, |octave| octave as usize + 1)
+}
+
+/// Greatest number of bytes that falls into bucket `index`; that of the last one has no bound.
+pub fn size_upper_bound(index: usize) -> u64 {
+    if index >= SIZE_BUCKETS - 1 {
+        return u64::MAX;
+    }
+    1 << (crate::uapi::SIZE_SHIFT as usize + index)
+}

@@ -31,6 +31,21 @@ pub const LATENCY_OCTAVES: u32 = 31;
 /// Each octave of a histogram is cut into 1 << histogram-bits buckets of equal width.
 pub const HISTOGRAM_BITS: u32 = 3;
 
+/// The first bucket of a histogram of sizes ends at 1 << size-shift bytes.
+pub const SIZE_SHIFT: u32 = 9;
+
+/// Buckets of a histogram of sizes; the last one has no upper bound.
+pub const SIZE_BUCKETS: u32 = 24;
+
+/// Shortest time from one round of samples to the next, in ms.
+pub const INTERVAL_MIN: u32 = 10;
+
+/// Longest time from one round of samples to the next, in ms.
+pub const INTERVAL_MAX: u32 = 30000;
+
+/// Time from one round of samples to the next, in ms, until it is set.
+pub const INTERVAL_DEFAULT: u32 = 1000;
+
 /// What a device, or one target of it, does with I/O.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -242,6 +257,11 @@ pub mod cmd {
     /// table; the state live or suspended resumes or suspends it; a resize takes up a grown backing
     /// device. Only one of these three at once, whole or not at all.
     pub const DEVICE_SET: u8 = 6;
+    /// Statistics of devices, sent to group stats again and again while somebody listens. A round
+    /// may take several of these.
+    pub const STATS_NTF: u8 = 7;
+    /// Change how often statistics are sent; the reply is what holds now.
+    pub const STATS_SET: u8 = 8;
 }
 
 /// Multicast groups.
@@ -250,6 +270,10 @@ pub mod group {
     pub const CONFIG: &core::ffi::CStr = c"config";
     /// Place of the group `config` in the family's list.
     pub const CONFIG_INDEX: usize = 0;
+    /// Group that carries stats-ntf.
+    pub const STATS: &core::ffi::CStr = c"stats";
+    /// Place of the group `stats` in the family's list.
+    pub const STATS_INDEX: usize = 1;
 }
 
 /// Attribute set `target`. One piece of the table of a device.
@@ -311,6 +335,10 @@ pub mod device {
     /// Operations that were in flight when a backing device was lost, and fail with it.
     /// Notification only.
     pub const FAILED: u16 = 17;
+    /// When the notification was made, in ns of CLOCK_MONOTONIC.
+    pub const TIME: u16 = 18;
+    /// Notifications of this multicast group that could not be sent so far.
+    pub const DROPPED: u16 = 19;
 }
 
 /// Attribute set `bucket`. One bucket of a histogram. It holds the values above the bound of
@@ -323,7 +351,15 @@ pub mod bucket {
     pub const COUNT: u16 = 2;
 }
 
-/// Attribute set `op-stats`. Statistics of one operation. They only grow.
+/// Attribute set `error`. How often an error came.
+pub mod error {
+    /// The error number, positive.
+    pub const ERRNO: u16 = 1;
+    /// Operations that ended with it.
+    pub const COUNT: u16 = 2;
+}
+
+/// Attribute set `op-stats`. Statistics of one operation. They only grow, but for in-flight.
 pub mod op_stats {
     /// The operation.
     pub const OP: u16 = 1;
@@ -335,8 +371,18 @@ pub mod op_stats {
     pub const ERRORS: u16 = 4;
     /// Sum of the latencies, in ns.
     pub const LATENCY_SUM: u16 = 5;
-    /// Latency histogram in ns; empty buckets are left out.
+    /// Latency histogram in ns, mode full only; empty buckets are left out.
     pub const LATENCY: u16 = 6;
+    /// Operations that have begun and not ended. Mode full only.
+    pub const IN_FLIGHT: u16 = 7;
+    /// Most operations that were seen in flight, looked at once in each tick of the timer in which
+    /// I/O begins, and whenever statistics are read. Mode full only.
+    pub const PEAK: u16 = 8;
+    /// Histogram of the bytes that one operation covers, mode full only; its bounds are powers of
+    /// two. Empty buckets are left out.
+    pub const SIZE: u16 = 9;
+    /// Errors by their number; those that never came are left out.
+    pub const ERROR: u16 = 10;
 }
 
 /// Attribute set `stats`. Statistics of one device.
@@ -353,4 +399,18 @@ pub mod stats {
     pub const IN_FLIGHT: u16 = 5;
     /// Statistics of each operation.
     pub const OP: u16 = 6;
+}
+
+/// Attribute set `sample`. Statistics of several devices, sent while somebody listens.
+pub mod sample {
+    /// Sequence number of the notification in its multicast group.
+    pub const SEQ: u16 = 1;
+    /// When the notification was begun, in ns of CLOCK_MONOTONIC.
+    pub const TIME: u16 = 2;
+    /// Notifications of this multicast group that could not be sent so far.
+    pub const DROPPED: u16 = 3;
+    /// Time from one round of samples to the next, in ms.
+    pub const INTERVAL: u16 = 4;
+    /// Statistics of a device; those that have not changed since the round before may be left out.
+    pub const DEVICE: u16 = 5;
 }

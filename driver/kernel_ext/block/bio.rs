@@ -59,6 +59,21 @@ impl Status {
     /// The I/O would have had to wait.
     pub(crate) const AGAIN: Self = Self(bindings::SHUNT_BLK_STS_AGAIN);
 
+    /// Kinds of statuses that are told apart.
+    pub(crate) const COUNT: usize = 24;
+
+    /// The kind of the status, below [`Self::COUNT`].
+    pub(crate) fn index(self) -> usize {
+        // Those above do not reach a submitter.
+        usize::from(self.0).min(Self::COUNT - 1)
+    }
+
+    /// The error number, positive, that the statuses of kind `index` stand for; one must have come.
+    pub(crate) fn errno_at(index: usize) -> u32 {
+        // SAFETY: Pure arithmetic.
+        unsafe { bindings::blk_status_to_errno(index as u8) }.unsigned_abs()
+    }
+
     /// The status that stands for an error number.
     pub(crate) fn from_error(error: Error) -> Self {
         // SAFETY: Pure arithmetic.
@@ -135,11 +150,12 @@ impl Bio {
         unsafe { (*self.as_raw()).bi_iter.bi_size }
     }
 
-    /// Begins to account the bio in /proc/diskstats, for the device that it points at.
+    /// Begins to account the bio in /proc/diskstats, for the device that it points at. Whether it
+    /// is the first one in this tick of the timer.
     #[inline(always)]
-    pub(crate) fn start_accounting(&self) {
+    pub(crate) fn start_accounting(&self) -> bool {
         // SAFETY: By the type invariant the bio is live, and a submitted one has a live device.
-        unsafe { disk_stats::start((*self.as_raw()).bi_bdev, self.op()) };
+        unsafe { disk_stats::start((*self.as_raw()).bi_bdev, self.op()) }
     }
 
     /// Ends what [`Self::start_accounting`] began: the bio covered `sectors` and took `ns`.

@@ -13,22 +13,25 @@
 use super::{super::bindings, super::percpu::this_cpu_add, bio::Op};
 use core::mem::offset_of;
 
-/// Begins to account an I/O that was submitted to `device`.
+/// Begins to account an I/O that was submitted to `device`. Whether it is the first one that begins
+/// or ends in this tick of the timer.
 ///
 /// # Safety
 ///
 /// `device` must be live.
 #[inline(always)]
-pub(super) unsafe fn start(device: *mut bindings::block_device, op: Op) {
+pub(super) unsafe fn start(device: *mut bindings::block_device, op: Op) -> bool {
     // SAFETY: By the contract of this function.
     if unsafe { is_current(device) } {
         let in_flight =
             offset_of!(bindings::disk_stats, in_flight) + 8 * usize::from(op.is_write());
         // SAFETY: As above; `in_flight` is the offset of a 64-bit counter.
         unsafe { add(device, in_flight, 1) };
+        false
     } else {
         // SAFETY: As above.
         unsafe { bindings::bdev_start_io_acct(device, op.as_raw(), jiffies()) };
+        true
     }
 }
 

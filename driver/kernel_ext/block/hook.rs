@@ -16,6 +16,7 @@
 use super::{
     super::{
         bindings,
+        clock::sleep_us,
         percpu::PerCpuCounters,
         percpu_stack::{Node, PerCpuStack},
     },
@@ -299,10 +300,7 @@ impl<C: Completion> Hooks<C> {
         // microseconds on flash, and nobody but a change of the device waits for it.
         let mut wait = 20;
         while self.shared().in_flight.sum(0) != 0 {
-            // SAFETY: We may sleep, and hold no lock that a completion takes.
-            unsafe {
-                bindings::usleep_range_state(wait, 2 * wait, bindings::SHUNT_TASK_UNINTERRUPTIBLE)
-            };
+            sleep_us(wait);
             wait = (2 * wait).min(5_000);
         }
     }

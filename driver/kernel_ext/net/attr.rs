@@ -51,6 +51,19 @@ impl Policy {
         policy
     }
 
+    /// An unsigned number in 4 bytes that is neither below `min` nor above `max`.
+    pub(crate) const fn u32_range(min: u32, max: u32) -> Self {
+        assert!(min <= max && max <= i16::MAX as u32);
+        let mut policy = Self::of(bindings::NLA_U32);
+        policy.0.validation_type = bindings::nla_policy_validation_NLA_VALIDATE_RANGE as u8;
+        policy.0.__bindgen_anon_1.__bindgen_anon_1 =
+            bindings::nla_policy__bindgen_ty_1__bindgen_ty_1 {
+                min: min as i16,
+                max: max as i16,
+            };
+        policy
+    }
+
     /// Attributes within the attribute.
     pub(crate) const fn nested(table: &'static [Policy]) -> Self {
         let mut policy = Self::of(bindings::NLA_NESTED);

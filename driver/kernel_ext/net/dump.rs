@@ -10,7 +10,7 @@
 use super::{
     super::bindings,
     attr::{Policy, Writer},
-    genl::{Family, Operation, Permission},
+    genl::{Context, Family, Operation, Permission},
 };
 use core::marker::PhantomData;
 use kernel::prelude::*;
@@ -18,7 +18,7 @@ use kernel::prelude::*;
 /// An operation that answers with one message for each item.
 pub(crate) trait Dump {
     /// What the operations of the family work on.
-    type Context: Send + Sync + 'static;
+    type Context: Context;
     /// Number of the command.
     const COMMAND: u8;
     /// Who may use it.
@@ -41,7 +41,7 @@ pub(crate) trait Dump {
     fn write(context: &Self::Context, number: u32, message: &mut Writer<'_>) -> Result;
 }
 
-impl<C: Send + Sync + 'static> Operation<C> {
+impl<C: Context> Operation<C> {
     /// The entry of a [`Dump`].
     pub(crate) const fn dump<T: Dump<Context = C>>() -> Self {
         let mut ops: bindings::genl_split_ops = pin_init::zeroed();

@@ -9,7 +9,7 @@
 //! guide: [`Documentation/userspace-api/netlink`](srctree/Documentation/userspace-api/netlink)
 
 use super::{
-    super::bindings,
+    super::{bindings, clock::sleep_us},
     attr::{Attrs, Policy, Writer},
 };
 use core::{
@@ -68,7 +68,7 @@ impl Permission {
 /// An operation that answers one request.
 pub(crate) trait Do {
     /// What the operations of the family work on.
-    type Context: Send + Sync + 'static;
+    type Context: Context;
     /// How it refuses.
     type Refusal: Refusal;
     /// Number of the command.
@@ -194,7 +194,7 @@ pub(crate) struct Operation<C>(
 // SAFETY: An operation is constant data.
 unsafe impl<C> Sync for Operation<C> {}
 
-impl<C: Send + Sync + 'static> Operation<C> {
+impl<C: Context> Operation<C> {
     /// The entry of a [`Do`].
     pub(crate) const fn doit<T: Do<Context = C>>() -> Self {
         let mut ops: bindings::genl_split_ops = pin_init::zeroed();
@@ -225,13 +225,24 @@ impl Group {
     }
 }
 
+/// What the operations of a family work on.
+pub(crate) trait Context: Send + Sync + 'static {
+    /// The family.
+    fn family() -> &'static Family<Self>
+    where
+        Self: Sized;
+
+    /// Called when somebody joins group `index` of the table. May sleep.
+    fn joined(&self, index: usize);
+}
+
 /// A generic netlink family whose operations work on a `C`.
 ///
 /// # Invariants
 ///
 /// While it is registered, `context` is an `Arc<C>` that was turned into a foreign pointer.
 #[repr(C)]
-pub(crate) struct Family<C: Send + Sync + 'static> {
+pub(crate) struct Family<C: Context> {
     inner: Opaque<bindings::genl_family>,
     context: AtomicPtr<c_void>,
     users: AtomicUsize,
@@ -239,9 +250,9 @@ pub(crate) struct Family<C: Send + Sync + 'static> {
 }
 
 // SAFETY: The C side synchronises what it changes in `inner`.
-unsafe impl<C: Send + Sync + 'static> Sync for Family<C> {}
+unsafe impl<C: Context> Sync for Family<C> {}
 
-impl<C: Send + Sync + 'static> Family<C> {
+impl<C: Context> Family<C> {
     /// Declares a family. `operations` must be sorted by command, do before dump.
     pub(crate) const fn new(
         name: &CStr,
@@ -256,6 +267,7 @@ impl<C: Send + Sync + 'static> Family<C> {
         family.n_split_ops = operations.len() as u8;
         family.mcgrps = groups.as_ptr().cast();
         family.n_mcgrps = groups.len() as u8;
+        family.bind = Some(bind_callback::<C>);
         family.module = (&raw const bindings::__this_module).cast_mut();
         Self {
             inner: Opaque::new(family),
@@ -349,16 +361,15 @@ impl<C: Send + Sync + 'static> Family<C> {
 }
 
 /// A family that is registered until this value is dropped.
-pub(crate) struct Registration<C: Send + Sync + 'static>(&'static Family<C>);
+pub(crate) struct Registration<C: Context>(&'static Family<C>);
 
-impl<C: Send + Sync + 'static> Drop for Registration<C> {
+impl<C: Context> Drop for Registration<C> {
     fn drop(&mut self) {
         // SAFETY: The family was registered. This waits for the operations that run.
         unsafe { bindings::genl_unregister_family(self.0.as_raw()) };
         let context = self.0.context.swap(core::ptr::null_mut(), Ordering::SeqCst);
         while self.0.users.load(Ordering::SeqCst) != 0 {
-            // SAFETY: We may sleep.
-            unsafe { bindings::usleep_range_state(100, 200, bindings::SHUNT_TASK_UNINTERRUPTIBLE) };
+            sleep_us(100);
         }
         // SAFETY: By the type invariant; no operation can run any more, and nobody uses it.
         drop(unsafe { Arc::<C>::from_foreign(context.cast()) });
@@ -418,6 +429,16 @@ pub(super) unsafe fn refuse<R: Refusal>(
         }
     }
     refusal.error().to_errno()
+}
+
+/// Somebody joins a group: `bind` of `struct genl_family`.
+///
+/// # Safety
+///
+/// Called by generic netlink for the family of `C`.
+unsafe extern "C" fn bind_callback<C: Context>(group: c_int) -> c_int {
+    C::family().with(|context| context.joined(group as usize));
+    0
 }
 
 /// Carries a request out: `doit` of `struct genl_split_ops`.
