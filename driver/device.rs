@@ -237,11 +237,12 @@ impl Device {
     /// Waits for what is in flight. No new I/O may come.
     fn drain(&self, table: &Table) {
         self.disk.data().hooks.drain();
-        if self.settings.lock().stats_mode != StatsMode::Full {
-            // What is not tracked is in the drives' queues.
-            for drive in table.drives() {
-                drive.device().drain();
-            }
+        if let ([target], false) = (
+            table.targets(),
+            self.settings.lock().stats_mode == StatsMode::Full,
+        ) {
+            // What is not tracked is in the drive's queue.
+            target.device().drain();
         }
     }
 

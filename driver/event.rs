@@ -5,7 +5,10 @@
 //! The block layer tells [`Events`]; `control` has said what is to be done, so that the domain does
 //! not import it.
 
-use crate::kernel_ext::block::bdev::{DevT, HolderEvents};
+use crate::{
+    kernel_ext::block::bdev::{DevT, HolderEvents},
+    table::Table,
+};
 use kernel::sync::SetOnce;
 
 static ON_LOST: SetOnce<fn(DevT)> = SetOnce::new();
@@ -14,6 +17,14 @@ static ON_LOST: SetOnce<fn(DevT)> = SetOnce::new();
 /// call counts.
 pub(crate) fn on_lost(lost: fn(DevT)) {
     ON_LOST.populate(lost);
+}
+
+/// Makes up for what was missed while the drives of a table were open but nobody's: tells of those
+/// that have gone. Sleeps; to be called once a device has the table.
+pub(crate) fn check(table: &Table) {
+    for drive in table.drives().filter(|drive| drive.device().is_dead()) {
+        Events::lost(drive.device().dev());
+    }
 }
 
 /// What the holder of the backing devices wants to know.

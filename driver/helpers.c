@@ -31,6 +31,11 @@ void shunt_init_delayed_work(struct delayed_work *work, work_func_t func)
 	INIT_DELAYED_WORK(work, func);
 }
 
+void shunt_kblockd_queue(struct delayed_work *work)
+{
+	kblockd_mod_delayed_work_on(WORK_CPU_UNBOUND, work, 0);
+}
+
 void shunt_queue_delayed_work(struct delayed_work *work, unsigned int ms)
 {
 	queue_delayed_work(system_unbound_wq, work, msecs_to_jiffies(ms));

@@ -27,6 +27,7 @@ static const blk_status_t SHUNT_BLK_STS_AGAIN = BLK_STS_AGAIN;
 static const xa_mark_t SHUNT_XA_PRESENT = XA_PRESENT;
 static const size_t SHUNT_CACHE_BYTES = SMP_CACHE_BYTES;
 static const u32 SHUNT_BD_PARTNO = BD_PARTNO;
+static const unsigned long SHUNT_GD_DEAD = BIT(GD_DEAD);
 static const u8 SHUNT_MCAST_ADMIN = GENL_MCAST_CAP_SYS_ADMIN;
 static const u32 SHUNT_TASK_UNINTERRUPTIBLE = TASK_UNINTERRUPTIBLE;
 
@@ -37,6 +38,7 @@ unsigned int shunt_nr_cpu_ids(void);
 
 void shunt_init_delayed_work(struct delayed_work *work, work_func_t func);
 void shunt_queue_delayed_work(struct delayed_work *work, unsigned int ms);
+void shunt_kblockd_queue(struct delayed_work *work);
 
 mempool_t *shunt_mempool_create_kmalloc(int min, size_t size);
 void *shunt_mempool_alloc(mempool_t *pool, gfp_t gfp);

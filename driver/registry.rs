@@ -9,6 +9,7 @@
 use crate::{
     device::{Device, DeviceSpec},
     error::{Refused, TargetError},
+    event,
     io::complete::Measured,
     kernel_ext::block::{bdev::DevT, bio_disk::DiskRef, hook::Contexts},
     table::{Table, TableSpec},
@@ -54,13 +55,6 @@ pub(crate) enum Key {
 }
 
 impl Key {
-    fn matches(&self, device: &Device) -> bool {
-        match self {
-            Self::Id(id) => device.id() == *id,
-            Self::Name(name) => device.name() == &**name,
-        }
-    }
-
     fn unknown(&self) -> Refused {
         match self {
             Self::Id(id) => Refused::UnknownId(*id),
@@ -104,10 +98,7 @@ impl Registry {
         look: impl FnOnce(&Device) -> Result<R, Refused>,
     ) -> Result<R, Refused> {
         let devices = self.devices.lock();
-        match devices.list.iter().find(|device| key.matches(device)) {
-            Some(device) => look(device),
-            None => Err(key.unknown()),
-        }
+        look(devices.find(key)?)
     }
 
     /// The lowest id of a device from `from` on. Sleeps.
@@ -147,8 +138,7 @@ impl Change<'_> {
     /// The device that `key` names. Sleeps.
     pub(crate) fn find(&self, key: &Key) -> Result<Arc<Device>, Refused> {
         let devices = self.registry.devices.lock();
-        let found = devices.list.iter().find(|device| key.matches(device));
-        found.cloned().ok_or_else(|| key.unknown())
+        devices.find(key).cloned()
     }
 
     /// Makes a device. Sleeps.
@@ -165,6 +155,7 @@ impl Change<'_> {
         let device = Device::new(contexts, id, generation, spec, table)?;
         self.changes.next_generation += 1;
         self.registry.devices.lock().insert(place, device.clone())?;
+        event::check(&device.table());
         Ok(device)
     }
 
@@ -172,7 +163,9 @@ impl Change<'_> {
     pub(crate) fn retarget(&mut self, device: &Device, table: &TableSpec) -> Result<(), Refused> {
         let read_only = device.opens_read_only();
         let table = self.open(table, read_only, Some(device))?;
-        device.set_table(table, read_only)
+        device.set_table(table.clone(), read_only)?;
+        event::check(&table);
+        Ok(())
     }
 
     /// Lets a device take up what its drives have grown by. Sleeps.
@@ -227,6 +220,20 @@ impl Change<'_> {
 }
 
 impl Devices {
+    /// The device that `key` names.
+    fn find(&self, key: &Key) -> Result<&Arc<Device>, Refused> {
+        let found = match key {
+            Key::Id(id) => self.place(*id).and_then(|place| self.list.get(place)),
+            Key::Name(name) => self.list.iter().find(|device| device.name() == &**name),
+        };
+        found.ok_or_else(|| key.unknown())
+    }
+
+    /// The place of device `id` in the list.
+    fn place(&self, id: u32) -> Option<usize> {
+        self.list.binary_search_by_key(&id, |device| device.id()).ok()
+    }
+
     /// The lowest free id, and its place in the list. `EEXIST` if the name is taken.
     fn free_id(&self, name: &CStr) -> Result<(u32, usize), Refused> {
         if let Some(device) = self.list.iter().find(|device| device.name() == name) {
@@ -287,7 +294,7 @@ impl Devices {
     }
 
     fn remove(&mut self, id: u32) -> Result {
-        if let Some(place) = self.list.iter().position(|device| device.id() == id) {
+        if let Some(place) = self.place(id) {
             self.list.remove(place)?;
             self.bump();
         }

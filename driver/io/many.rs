@@ -36,15 +36,15 @@ pub(super) fn forward(io: &Io, mode: StatsMode, table: &Table, mut bio: OwnedBio
     };
     let waits = bio.is_preflush() && bio.bytes() != 0;
     let mut measured = io.measure(mode, &mut bio);
-    if waits && measured.is_ok() && mode != StatsMode::Full {
-        // What waits is in flight, whatever is measured: a retarget must not overtake it.
+    if measured.is_ok() && mode != StatsMode::Full {
+        // Whatever is measured, a retarget must not overtake what waits, nor the children.
         measured = io.hooks.attach(&mut bio, Measured::unmeasured);
     }
     match measured {
         Err(status) => bio.end(status),
         Ok(()) if waits => {
             io.flush_first.push(bio);
-            io.flush_first.queue(0);
+            io.flush_first.queue_for_io();
         }
         Ok(()) => send(table, bios, bio),
     }

@@ -52,6 +52,12 @@ impl<T: Run> Work<T> {
         Ok(Self(NonNull::from(KBox::leak(inner))))
     }
 
+    /// Runs it soon, even if memory is short: for work that I/O waits for. Any context.
+    pub(crate) fn queue_for_io(&self) {
+        // SAFETY: By the type invariant the work is initialised.
+        unsafe { bindings::shunt_kblockd_queue(self.0.as_ref().work.get()) };
+    }
+
     /// Runs it after `ms`, unless it is queued already. Any context.
     pub(crate) fn queue(&self, ms: u32) {
         // SAFETY: By the type invariant the work is initialised.

@@ -95,6 +95,15 @@ impl BlockDevice {
         unsafe { bindings::shunt_unfreeze_queue(queue, memflags) };
     }
 
+    /// Whether the drive has gone.
+    pub(crate) fn is_dead(&self) -> bool {
+        // SAFETY: By the type invariant the device is live; its disk lives as long.
+        let disk = unsafe { (*self.as_raw()).bd_disk };
+        // SAFETY: As above; an aligned word is read whole.
+        let state = unsafe { (&raw const (*disk).state).read_volatile() };
+        state & bindings::SHUNT_GD_DEAD != 0
+    }
+
     /// Whether it has zones.
     pub(crate) fn is_zoned(&self) -> bool {
         // SAFETY: `limits` points into a live queue; an aligned word is read whole.
