@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Running programs of the guest.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use super::{Result, because};
+
+/// Runs a program with these words, which has to succeed; gives its standard output.
+pub(super) fn run(words: &[&str]) -> Result<String> {
+    run_with_input(words, "")
+}
+
+/// Runs a program with `input` on its standard input, which has to succeed; gives its standard output.
+pub(super) fn run_with_input(words: &[&str], input: &str) -> Result<String> {
+    let mut child = Command::new(words[0])
+        .args(&words[1..])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(because(words[0]))?;
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    // A program that does not read it says why itself.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    let ended = child.wait_with_output().map_err(because(words[0]))?;
+    if ended.status.success() {
+        return Ok(String::from_utf8_lossy(&ended.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&ended.stderr);
+    let said = said.trim().lines().next().unwrap_or("it failed");
+    Err(format!("{}: {said}", words[0]))
+}

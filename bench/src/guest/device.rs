@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Makes the device of a subject over a piece of a null drive, and takes it away again.
+
+use serde_json::Value;
+
+use super::drive::{Drive, Piece};
+use super::{Result, because, command};
+use crate::subject::{Queue, Stats, Subject, Table};
+
+const STRIPE_SECTORS: u64 = 128;
+
+/// One area, clocked in ns, with a histogram by decades.
+const DM_STATS: &str = "@stats_create - /1 2 precise_timestamps histogram:1000,10000,100000,1000000,10000000,100000000";
+
+/// A device that is there until it is dropped.
+pub(super) struct Device {
+    path: String,
+    /// The command that takes it away; none if it was there before.
+    remove: Vec<String>,
+}
+
+impl Device {
+    /// Makes the device over a whole drive. The error says why it cannot be had.
+    pub(super) fn over(subject: Subject, drive: Drive) -> Result<Self> {
+        Self::make(subject, "bench", &drive.whole())
+    }
+
+    /// Makes the device, with a name that no other has.
+    pub(super) fn make(subject: Subject, name: &str, piece: &Piece) -> Result<Self> {
+        match subject {
+            Subject::Raw => Ok(Self {
+                path: piece.drive.path(),
+                remove: Vec::new(),
+            }),
+            Subject::Loop => Self::bind_loop(piece),
+            Subject::Dm { statistics, table } => Self::create_dm(name, piece, statistics, table),
+            Subject::Shunt {
+                queue,
+                stats,
+                table,
+            } => Self::map_shunt(name, piece, queue, stats, table),
+        }
+    }
+
+    /// Its device node.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    fn bind_loop(piece: &Piece) -> Result<Self> {
+        command::run(&["modprobe", "loop"])?;
+        let offset = format!("--offset={}", piece.offset);
+        let size = format!("--sizelimit={}", piece.length);
+        let path = piece.drive.path();
+        let bind = ["losetup", "--find", "--show", "--direct-io=on"];
+        let path = command::run(&[&bind[..], &[&offset, &size, &path]].concat())?;
+        let path = path.trim().to_owned();
+        Ok(Self {
+            remove: words(&["losetup", "--detach", &path]),
+            path,
+        })
+    }
+
+    fn create_dm(name: &str, piece: &Piece, statistics: bool, table: Table) -> Result<Self> {
+        command::run(&["modprobe", "dm_mod"])?;
+        command::run_with_input(&["dmsetup", "create", name], &dm_table(piece, table))?;
+        let device = Self {
+            path: format!("/dev/mapper/{name}"),
+            remove: words(&["dmsetup", "remove", "--retry", name]),
+        };
+        if statistics {
+            command::run(&["dmsetup", "message", name, "0", DM_STATS])?;
+        }
+        Ok(device)
+    }
+
+    fn map_shunt(
+        name: &str,
+        piece: &Piece,
+        queue: Queue,
+        stats: Stats,
+        table: Table,
+    ) -> Result<Self> {
+        let mut map = words(&["shunt", "map", name]);
+        map.extend(words(&["--queue", queue.word(), "--stats", stats.word()]));
+        if let Table::Striped(_) = table {
+            map.push(format!("--stripe={STRIPE_SECTORS}s"));
+        }
+        let (path, length) = (
+            piece.drive.path(),
+            piece.length / u64::from(table.targets()),
+        );
+        for target in 0..u64::from(table.targets()) {
+            let offset = piece.offset + target * length;
+            map.push(format!("--to={path},offset={offset},length={length}"));
+        }
+        command::run(&map.iter().map(String::as_str).collect::<Vec<_>>())?;
+        let shown = command::run(&["shunt", "show", name, "--json"])?;
+        let shown: Value = serde_json::from_str(&shown).map_err(because("what shunt said"))?;
+        let path = shown["device"]["path"].as_str();
+        Ok(Self {
+            path: path.ok_or("shunt shows no path")?.to_owned(),
+            remove: words(&["shunt", "unmap", name]),
+        })
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        if self.remove.is_empty() {
+            return;
+        }
+        let remove: Vec<&str> = self.remove.iter().map(String::as_str).collect();
+        if let Err(why) = command::run(&remove) {
+            eprintln!("shunt-bench: {}: {why}", remove.join(" "));
+        }
+    }
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn dm_table(piece: &Piece, table: Table) -> String {
+    let path = piece.drive.path();
+    let (offset, sectors) = (piece.offset / 512, piece.length / 512);
+    let count = u64::from(table.targets());
+    let length = sectors / count;
+    match table {
+        Table::Joined(_) => (0..count)
+            .map(|target| target * length)
+            .map(|start| format!("{start} {length} linear {path} {}\n", offset + start))
+            .collect(),
+        Table::Striped(_) => {
+            let pieces: String = (0..count)
+                .map(|target| format!(" {path} {}", offset + target * length))
+                .collect();
+            format!("0 {sectors} striped {count} {STRIPE_SECTORS}{pieces}\n")
+        }
+    }
+}

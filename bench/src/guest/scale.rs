@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Times the commands where there are ever more devices, and tells how much memory a device takes.
+
+use std::fs;
+
+use super::control::{Tool, time};
+use super::device::Device;
+use super::drive::Drive;
+use super::{Result, because};
+use crate::figure::{Figure, Measure, Missing};
+use crate::record::Record;
+use crate::subject::Subject;
+
+const MEMINFO: &str = "/proc/meminfo";
+
+/// What of /proc/meminfo a block device takes, in its words.
+const KINDS: [&str; 3] = ["Slab", "Percpu", "VmallocUsed"];
+
+/// Times the commands of both tools at each step.
+pub(super) fn measure(
+    steps: &[u32],
+    rounds: u32,
+    tell: &mut dyn FnMut(Record) -> Result<()>,
+) -> Result<()> {
+    for tool in Tool::ALL {
+        let mut mapped = 0;
+        for step in steps {
+            while mapped < *step {
+                if let Err(why) = tool.map(mapped) {
+                    let what = format!("map more than {mapped} devices");
+                    tell(Record::Missing(Missing::new(tool.name(), what, why)))?;
+                    break;
+                }
+                mapped += 1;
+            }
+            if mapped < *step {
+                break;
+            }
+            let mut values: [(&str, Vec<f64>); 5] =
+                ["map", "unmap", "list", "show", "stats"].map(|what| (what, Vec::new()));
+            for _ in 0..rounds {
+                values[0].1.push(time(|| tool.map(mapped))?);
+                values[1].1.push(time(|| tool.unmap(mapped))?);
+                values[2].1.push(time(|| tool.list())?);
+                values[3].1.push(time(|| tool.show(mapped - 1))?);
+                values[4].1.push(time(|| tool.stats())?);
+            }
+            for (what, values) in values {
+                let figure = Figure::new(Measure::Scale, tool.name(), what, values);
+                tell(Record::Figure(figure.at(*step)))?;
+            }
+        }
+        for number in (0..mapped).rev() {
+            tool.unmap(number)?;
+        }
+    }
+    Ok(())
+}
+
+/// Tells the memory of one device of each subject, as a mean of many.
+pub(super) fn memory(
+    subjects: &[Subject],
+    devices: u32,
+    tell: &mut dyn FnMut(Record) -> Result<()>,
+) -> Result<()> {
+    for subject in subjects {
+        let before = used()?;
+        let made: Result<Vec<Device>> = (0..devices)
+            .map(|number| {
+                Device::make(
+                    *subject,
+                    &format!("bench{number}"),
+                    &Drive::Plain.piece(number),
+                )
+            })
+            .collect();
+        match made {
+            Ok(made) => {
+                let after = used()?;
+                for ((kind, before), after) in KINDS.into_iter().zip(before).zip(after) {
+                    let each = (after - before) / f64::from(devices);
+                    let figure = Figure::new(Measure::Memory, subject, kind, vec![each]);
+                    tell(Record::Figure(figure.at(devices)))?;
+                }
+                drop(made);
+            }
+            Err(why) => tell(Record::Missing(Missing::new(subject, "memory", why)))?,
+        }
+    }
+    Ok(())
+}
+
+/// Bytes in use of each kind.
+fn used() -> Result<[f64; 3]> {
+    let text = fs::read_to_string(MEMINFO).map_err(because(MEMINFO))?;
+    let mut used = [0.0; 3];
+    for (kind, used) in KINDS.into_iter().zip(&mut used) {
+        let kib = text
+            .lines()
+            .find_map(|line| line.strip_prefix(kind)?.strip_prefix(':'))
+            .and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok())
+            .ok_or_else(|| format!("{MEMINFO} has no {kind}"))?;
+        *used = kib * 1024.0;
+    }
+    Ok(used)
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `shunt-bench full`: measures everything, and writes the run and its report into `bench/runs`.
+
+use std::time::Instant;
+
+use super::machine::{Clock, Machine};
+use super::parts::{Choice, Parts};
+use super::run::{Run, write};
+use super::{Result, modules, plan, profile, report};
+use crate::job::Job;
+use crate::record::Request;
+
+/// Measures everything.
+pub(crate) fn run(choice: &Choice) -> Result<bool> {
+    let parts = Parts::find(choice)?;
+    let mut run = Run::begin(&parts)?;
+    let begun = Instant::now();
+    let step = |what: &str| println!("{:>5.0} s  {what}", begun.elapsed().as_secs_f64());
+
+    step("boot, counting instructions");
+    let mut machine = Machine::boot(&parts, Clock::Instructions)?;
+    run.about.fio = machine.fio().to_owned();
+    for (what, request) in counted() {
+        step(&what);
+        machine.ask(&request, |record| run.take(record))?;
+    }
+    step("profile of one I/O");
+    let (profile, missing) = profile::watch(&mut machine, &parts)?;
+    run.about.missing.extend(missing);
+    run.figures.extend(profile::figures(&profile));
+    machine.stop()?;
+
+    step("boot, two processors");
+    let mut machine = Machine::boot(&parts, Clock::Wall)?;
+    step("one and two jobs");
+    let request = Request::Throughput {
+        subjects: plan::SHARED.to_vec(),
+        rounds: plan::THROUGHPUT_ROUNDS,
+    };
+    machine.ask(&request, |record| run.take(record))?;
+    machine.stop()?;
+
+    step("sizes");
+    run.figures.extend(modules::sizes(&parts)?);
+    run.figures.extend(modules::lines()?);
+    run.save()?;
+    write(&run.folder().join("flame.svg"), &profile::picture(&profile))?;
+    report::make(&run)?;
+    step(&format!("{}", run.folder().join("report.md").display()));
+    Ok(true)
+}
+
+/// What the guest that counts instructions is asked.
+fn counted() -> Vec<(String, Request)> {
+    let cost = |subjects: Vec<_>, jobs, effort| Request::Cost {
+        subjects,
+        jobs,
+        effort,
+    };
+    let mut asked = vec![(
+        "one 4 KiB read".to_owned(),
+        cost(plan::BUDGET.to_vec(), vec![Job::BUDGET], plan::PRECISE),
+    )];
+    asked.extend(plan::MATRIX.map(|subject| {
+        (
+            format!("all jobs on {subject}"),
+            cost(vec![subject], plan::jobs(), plan::ROUGH),
+        )
+    }));
+    asked.extend([
+        (
+            "tables of several targets".to_owned(),
+            cost(plan::tables(), plan::table_jobs(), plan::ROUGH),
+        ),
+        (
+            "memory of a device".to_owned(),
+            Request::Memory {
+                subjects: plan::KEPT.to_vec(),
+                devices: plan::DEVICES,
+            },
+        ),
+        (
+            "commands on one device".to_owned(),
+            Request::Control {
+                rounds: plan::CONTROL_ROUNDS,
+            },
+        ),
+        (
+            "commands where there are many devices".to_owned(),
+            Request::Scale {
+                steps: plan::STEPS.to_vec(),
+                rounds: plan::SCALE_ROUNDS,
+            },
+        ),
+    ]);
+    asked
+}

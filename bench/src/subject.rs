@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The block devices that are compared. The host says which, the guest makes them (`guest/setup.rs`).
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A way from the submitter to the drive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Subject {
+    /// The null drive itself.
+    Raw,
+    /// dm-linear, or dm-stripe.
+    Dm { statistics: bool, table: Table },
+    /// A loop device over the drive, with direct I/O.
+    Loop,
+    /// Ours.
+    Shunt {
+        queue: Queue,
+        stats: Stats,
+        table: Table,
+    },
+}
+
+/// How the targets of a device lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Table {
+    /// So many, end to end.
+    Joined(u32),
+    /// So many, in stripes of 64 KiB.
+    Striped(u32),
+}
+
+/// How a shunt takes I/O.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Queue {
+    Bio,
+    Mq,
+}
+
+/// What a shunt measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Stats {
+    Off,
+    Counters,
+    Full,
+}
+
+impl Table {
+    /// One target, which is the whole drive.
+    pub(crate) const ONE: Self = Self::Joined(1);
+
+    /// How many targets there are.
+    pub(crate) fn targets(self) -> u32 {
+        match self {
+            Self::Joined(count) | Self::Striped(count) => count,
+        }
+    }
+}
+
+impl Subject {
+    /// dm-linear with one target.
+    pub(crate) const DM_LINEAR: Self = Self::Dm {
+        statistics: false,
+        table: Table::ONE,
+    };
+
+    /// dm-linear with one target, and dm-stats with a histogram.
+    pub(crate) const DM_STATS: Self = Self::Dm {
+        statistics: true,
+        table: Table::ONE,
+    };
+
+    /// A shunt in bio mode with one target.
+    pub(crate) const fn bio(stats: Stats) -> Self {
+        Self::shunt(Queue::Bio, stats)
+    }
+
+    /// A shunt with one target.
+    pub(crate) const fn shunt(queue: Queue, stats: Stats) -> Self {
+        Self::Shunt {
+            queue,
+            stats,
+            table: Table::ONE,
+        }
+    }
+}
+
+impl Queue {
+    /// The word on the command line.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Bio => "bio",
+            Self::Mq => "mq",
+        }
+    }
+}
+
+impl Stats {
+    /// The word on the command line.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Counters => "counters",
+            Self::Full => "full",
+        }
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::ONE => Ok(()),
+            Self::Joined(count) => write!(out, " {count} targets"),
+            Self::Striped(count) => write!(out, " {count} stripes"),
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Raw => out.pad("raw"),
+            Self::Loop => out.pad("loop"),
+            Self::Dm { statistics, table } => {
+                let name = match table {
+                    Table::Joined(_) => "dm-linear",
+                    Table::Striped(_) => "dm-stripe",
+                };
+                let statistics = if *statistics { " + dm-stats" } else { "" };
+                out.pad(&format!("{name}{statistics}{table}"))
+            }
+            Self::Shunt {
+                queue,
+                stats,
+                table,
+            } => out.pad(&format!("shunt {} {}{table}", queue.word(), stats.word())),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the commands print: JSON or tables, on stdout.
+
+pub(crate) mod json;
+pub(crate) mod latency;
+pub(crate) mod table;
+
+use std::{
+    io::{self, ErrorKind, Write},
+    os::fd::BorrowedFd,
+    time::Duration,
+};
+
+use nix::poll::PollFd;
+use serde::Serialize;
+use shunt::poll::{closed, wait};
+
+use crate::explain::{Failure, explain};
+
+/// Where a command prints, and how.
+pub(crate) struct Output<'a> {
+    writer: &'a mut dyn Write,
+    descriptor: BorrowedFd<'a>,
+    json: bool,
+}
+
+impl<'a> Output<'a> {
+    /// Prints to `writer`; `descriptor` is what it writes to, to notice when the reader goes.
+    pub(crate) fn new(writer: &'a mut dyn Write, descriptor: BorrowedFd<'a>, json: bool) -> Self {
+        Self {
+            writer,
+            descriptor,
+            json,
+        }
+    }
+
+    /// Prints something as one line of JSON or as text for people, whichever was asked for.
+    pub(crate) fn show<J: Serialize>(
+        &mut self,
+        json: impl FnOnce() -> J,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        if !self.json {
+            return self.bytes(text().as_bytes());
+        }
+        let mut line = serde_json::to_vec(&json())
+            .map_err(|error| Failure::Explained(format!("cannot make JSON: {error}")))?;
+        line.push(b'\n');
+        self.bytes(&line)
+    }
+
+    /// Prints bytes as they are.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let written = self
+            .writer
+            .write_all(bytes)
+            .and_then(|()| self.writer.flush());
+        written.map_err(|error: io::Error| match error.kind() {
+            ErrorKind::BrokenPipe => Failure::ReaderGone,
+            _ => Failure::Explained(format!("cannot write the output: {error}; check stdout")),
+        })
+    }
+
+    /// Waits for `event` or for `timeout`, or ends when the reader goes.
+    pub(crate) fn wait(
+        &mut self,
+        event: Option<PollFd<'_>>,
+        timeout: Option<Duration>,
+    ) -> Result<(), Failure> {
+        let reader = closed(&self.descriptor);
+        let gone = match event {
+            Some(event) => wait([reader, event], timeout).map(|ready| ready[0]),
+            None => wait([reader], timeout).map(|ready| ready[0]),
+        };
+        match gone {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(Failure::ReaderGone),
+            Err(error) => Err(explain("wait", &error)),
+        }
+    }
+}

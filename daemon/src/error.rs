@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What can go wrong between a program and the kernel. Every module returns [`Error`]; the
+//! programs add what the user can do about it.
+
+use std::{fmt, io};
+
+/// Result of a call of this library.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a call failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The kernel has no family `shunt`.
+    NotLoaded,
+    /// The module went away while it was followed.
+    Unloaded,
+    /// The kernel understood the request and refused it.
+    Refused(Refusal),
+    /// A system call failed.
+    System {
+        /// What it was for, as in "cannot …".
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A value that no message can carry; the kernel was not asked.
+    Unsendable(String),
+    /// The kernel sent what this library does not understand.
+    Malformed(String),
+    /// The devices changed during each of so many attempts to list them.
+    Unsettled(u32),
+}
+
+/// A refusal of the kernel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refusal {
+    /// Error number, positive.
+    pub errno: i32,
+    /// The kernel's own words, if it gave any.
+    pub text: Option<String>,
+    /// The part of the request that was wrong, in the user's words: "name", "offset of target 2";
+    /// just "offset" if there is one target only.
+    pub attribute: Option<String>,
+}
+
+impl Error {
+    /// Error number of the kernel or of the system call, if there is one.
+    pub fn errno(&self) -> Option<i32> {
+        match self {
+            Self::Refused(refusal) => Some(refusal.errno),
+            Self::System { source, .. } => source.raw_os_error(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotLoaded => f.write_str(
+                "the shunt module is not loaded; load it with: modprobe shunt (or insmod shunt.ko)",
+            ),
+            Self::Unloaded => f.write_str(
+                "the shunt module was unloaded; load it with: modprobe shunt (or insmod shunt.ko)",
+            ),
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::System { action, source } => write!(f, "cannot {action}: {}", plain(source)),
+            Self::Unsendable(what) => f.write_str(what),
+            Self::Malformed(what) => write!(
+                f,
+                "the kernel's answer is not understood: {what}; use a shunt and a shunt.ko of the same release"
+            ),
+            Self::Unsettled(attempts) => write!(
+                f,
+                "devices changed during each of {attempts} attempts to list them; try again"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::System { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.text {
+            Some(text) => f.write_str(text)?,
+            None => f.write_str(&plain(&io::Error::from_raw_os_error(self.errno)))?,
+        }
+        match &self.attribute {
+            Some(attribute) => write!(f, " ({attribute})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The system's words without the number that Rust puts after them.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error ") {
+        Some((words, _)) => words.to_owned(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_shows_the_kernels_words_and_the_attribute() {
+        let refusal = Refusal {
+            errno: 22,
+            text: Some("offset 4097 is not a multiple of the logical block size 4096".into()),
+            attribute: Some("offset of target 2".into()),
+        };
+        assert_eq!(
+            Error::Refused(refusal).to_string(),
+            "offset 4097 is not a multiple of the logical block size 4096 (offset of target 2)"
+        );
+    }
+
+    #[test]
+    fn a_refusal_without_words_shows_those_of_its_number() {
+        let mut refusal = Refusal {
+            errno: 22,
+            ..Refusal::default()
+        };
+        assert_eq!(refusal.to_string(), "Invalid argument");
+        refusal.attribute = Some("name".into());
+        assert_eq!(refusal.to_string(), "Invalid argument (name)");
+    }
+
+    #[test]
+    fn the_number_of_a_system_error_is_kept() {
+        let error = Error::System {
+            action: "listen for changes",
+            source: io::Error::from_raw_os_error(1),
+        };
+        assert_eq!(error.errno(), Some(1));
+        assert_eq!(
+            error.to_string(),
+            "cannot listen for changes: Operation not permitted"
+        );
+    }
+}

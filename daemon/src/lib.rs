@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Control of shunt block devices: what the programs `shunt` and `shuntd` are made of, for other
+//! programs too.
+//!
+//! A [`Client`] asks the kernel, one method for each request. A [`Monitor`] follows it: first the
+//! devices that are there, then every change, and after a loss all of them again. Both work over
+//! a [`transport`]: the kernel's generic netlink family, or a table in memory with the same rules.
+//!
+//! ```no_run
+//! use shunt::{Client, DeviceSpec, Selector, TargetSpec};
+//!
+//! # fn main() -> shunt::Result<()> {
+//! let mut client = Client::connect()?;
+//! let device = client.create_device(&DeviceSpec::new("vol0", vec![TargetSpec::whole("/dev/sdb")]))?;
+//! println!("{}", device.path());
+//! let stats = client.stats(&Selector::Id(device.id))?;
+//! println!("{} in flight", stats.in_flight);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Nothing here prints or ends the process; messages go to the `log` facade.
+
+pub mod client;
+pub mod error;
+pub mod metrics;
+pub mod model;
+pub mod monitor;
+pub mod poll;
+pub mod service;
+pub mod transport;
+pub mod units;
+pub mod wire;
+pub mod world;
+
+pub use client::Client;
+pub use error::{Error, Refusal, Result};
+pub use model::{
+    Bucket, Device, DeviceSpec, Histogram, Notification, Op, OpStats, QueueMode, Reason, Selector,
+    State, Stats, StatsMode, Target, TargetSpec,
+};
+pub use monitor::{Monitor, Update};
+pub use transport::Transport;
+pub use world::{Change, World};

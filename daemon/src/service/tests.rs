@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The loop against the fake, on a thread of its own.
+
+use std::{
+    os::unix::net::UnixStream,
+    sync::mpsc::{self, Receiver},
+    thread::JoinHandle,
+};
+
+use super::*;
+use crate::{
+    model::{DeviceSpec, Reason, TargetSpec},
+    transport::fake::{Drive, Fake},
+};
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+struct Running {
+    kernel: Fake,
+    reports: Receiver<Report>,
+    stop: UnixStream,
+    thread: JoinHandle<Result<()>>,
+}
+
+impl Running {
+    fn start(kernel: Fake) -> Self {
+        let (stop, stopped) = UnixStream::pair().unwrap();
+        let (sender, reports) = mpsc::channel();
+        let clone = kernel.clone();
+        let thread = std::thread::spawn(move || {
+            follow(
+                || Ok(Client::new(clone.clone())),
+                stopped,
+                Duration::from_millis(1),
+                |report| sender.send(report).unwrap(),
+            )
+        });
+        Self {
+            kernel,
+            reports,
+            stop,
+            thread,
+        }
+    }
+
+    fn next(&self) -> Report {
+        self.reports.recv_timeout(DEADLINE).unwrap()
+    }
+
+    fn stop(self) -> Result<()> {
+        drop(self.stop);
+        self.thread.join().unwrap()
+    }
+}
+
+fn map(kernel: &Fake, name: &str) {
+    let spec = DeviceSpec::new(name, vec![TargetSpec::whole(format!("/dev/{name}"))]);
+    Client::new(kernel.clone()).create_device(&spec).unwrap();
+}
+
+fn kernel() -> Fake {
+    let kernel = Fake::new();
+    kernel.add_drive("/dev/a", Drive::new(8, 0, 1 << 20));
+    kernel.add_drive("/dev/b", Drive::new(8, 16, 1 << 20));
+    kernel
+}
+
+#[test]
+fn what_is_there_and_what_comes_is_reported_until_the_stop() {
+    let kernel = kernel();
+    map(&kernel, "a");
+    let running = Running::start(kernel);
+    assert!(matches!(running.next(), Report::Update(Update::Exists(device)) if device.name == "a"));
+    assert!(matches!(running.next(), Report::Update(Update::Ready(changes)) if changes.len() == 1));
+    map(&running.kernel, "b");
+    match running.next() {
+        Report::Update(Update::Changed(change)) => {
+            assert_eq!(change.reason, Reason::Created);
+            assert_eq!(change.device.name, "b");
+        }
+        other => panic!("{other:?}"),
+    }
+    running.stop().unwrap();
+}
+
+#[test]
+fn a_module_that_comes_late_and_goes_is_waited_for() {
+    let kernel = kernel();
+    kernel.set_loaded(false);
+    let running = Running::start(kernel);
+    assert_eq!(running.next(), Report::Waiting);
+    running.kernel.set_loaded(true);
+    assert_eq!(running.next(), Report::Update(Update::Ready(Vec::new())));
+    running.kernel.set_loaded(false);
+    assert_eq!(running.next(), Report::Waiting);
+    running.kernel.set_loaded(true);
+    assert_eq!(running.next(), Report::Update(Update::Ready(Vec::new())));
+    running.stop().unwrap();
+}
+
+#[test]
+fn a_stop_is_obeyed_while_the_module_is_waited_for() {
+    let kernel = kernel();
+    kernel.set_loaded(false);
+    let running = Running::start(kernel);
+    assert_eq!(running.next(), Report::Waiting);
+    running.stop().unwrap();
+}
+
+#[test]
+fn a_missing_privilege_ends_the_service_with_its_error() {
+    let kernel = kernel();
+    kernel.set_privileged(false);
+    let running = Running::start(kernel);
+    assert_eq!(running.thread.join().unwrap().unwrap_err().errno(), Some(1));
+}

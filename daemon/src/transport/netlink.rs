@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The kernel's generic netlink family, for programs.
+
+use std::ffi::CStr;
+
+use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST};
+use nix::libc::ENOENT;
+
+use super::{Dump, Transport};
+use crate::{
+    error::{Error, Result},
+    wire::{
+        Message,
+        nlctrl::{self, Family},
+    },
+};
+
+mod connection;
+mod events;
+mod socket;
+
+use connection::Connection;
+pub use events::NetlinkEvents;
+
+/// A socket for requests to the family `shunt`.
+#[derive(Debug)]
+pub struct Netlink {
+    connection: Connection,
+    family: Family,
+}
+
+impl Netlink {
+    /// Opens a socket and finds the family. The kernel may load the module for it.
+    ///
+    /// # Errors
+    /// [`Error::NotLoaded`] if there is no such family, [`Error::System`] if there is no socket.
+    pub fn connect() -> Result<Self> {
+        let mut connection = Connection::open()?;
+        let family = resolve(&mut connection, shunt_uapi::FAMILY_NAME)?;
+        Ok(Self { connection, family })
+    }
+}
+
+impl Netlink {
+    fn exchange(&mut self, flags: u16, message: &Message) -> Result<Dump> {
+        let payload = message.encode(shunt_uapi::FAMILY_VERSION);
+        match self.connection.exchange(self.family.id, flags, &payload) {
+            // Without words it is not the module that misses something, but the kernel the family.
+            Err(Error::Refused(refusal)) if refusal.errno == ENOENT && refusal.text.is_none() => {
+                Err(Error::NotLoaded)
+            }
+            result => result,
+        }
+    }
+}
+
+impl Transport for Netlink {
+    type Events = NetlinkEvents;
+
+    fn request(&mut self, message: &Message) -> Result<Vec<Message>> {
+        let answer = self.exchange(NLM_F_REQUEST | NLM_F_ACK, message)?;
+        Ok(answer.messages)
+    }
+
+    fn dump(&mut self, message: &Message) -> Result<Dump> {
+        self.exchange(NLM_F_REQUEST | NLM_F_DUMP, message)
+    }
+
+    fn subscribe(&mut self, group: &CStr) -> Result<NetlinkEvents> {
+        let mut events = NetlinkEvents::open()?;
+        // Listening for families that go comes first: the numbers looked up afterwards are then
+        // either still true or will be reported gone.
+        let control = resolve(&mut self.connection, nlctrl::FAMILY_NAME)?;
+        events.join(&control, nlctrl::GROUP_NOTIFY)?;
+        self.family = resolve(&mut self.connection, shunt_uapi::FAMILY_NAME)?;
+        events.follow(&self.family, group)?;
+        Ok(events)
+    }
+}
+
+/// Looks a family up by its name.
+fn resolve(connection: &mut Connection, name: &CStr) -> Result<Family> {
+    let payload = nlctrl::get_family(name)?.encode(nlctrl::FAMILY_VERSION);
+    let flags = NLM_F_REQUEST | NLM_F_ACK;
+    match connection.exchange(nlctrl::FAMILY_ID, flags, &payload) {
+        Ok(answer) => match answer.messages.as_slice() {
+            [message, ..] => nlctrl::decode_family(&message.attributes),
+            [] => Err(Error::Malformed(format!("no answer about family {name:?}"))),
+        },
+        Err(Error::Refused(refusal)) if refusal.errno == ENOENT => Err(Error::NotLoaded),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests;

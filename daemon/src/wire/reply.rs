@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Answers of the family: devices and statistics. The client reads them; the fake transport
+//! writes them. An attribute that is not known is skipped: a newer module may send more.
+
+use shunt_uapi::{bucket, device, op_stats, stats, target};
+
+use super::attr::{Attr, Writer, attributes, known, required};
+use crate::{
+    error::Result,
+    model::{Bucket, Device, Op, OpStats, QueueMode, State, Stats, StatsMode, Target},
+};
+
+/// Reads a device.
+///
+/// # Errors
+/// [`Error::Malformed`](crate::Error::Malformed) if a part is missing or not understood.
+pub fn decode_device(bytes: &[u8]) -> Result<Device> {
+    let (mut id, mut name, mut state, mut queue) = (None, None, None, None);
+    let (mut stats, mut read_only, mut size, mut block) = (None, None, None, None);
+    let (mut generation, mut targets) = (None, Vec::new());
+    for attr in attributes(bytes) {
+        let attr = attr?;
+        match attr.kind {
+            device::ID => id = Some(attr.u32()?),
+            device::NAME => name = Some(attr.string()),
+            device::STATE => state = Some(known(&attr, "state", State::from_u32)?),
+            device::QUEUE_MODE => queue = Some(known(&attr, "queue mode", QueueMode::from_u32)?),
+            device::STATS_MODE => stats = Some(known(&attr, "stats mode", StatsMode::from_u32)?),
+            device::READ_ONLY => read_only = Some(attr.u32()? != 0),
+            device::SIZE => size = Some(attr.uint()?),
+            device::LOGICAL_BLOCK_SIZE => block = Some(attr.u32()?),
+            device::TARGET => targets.push(decode_target(&attr)?),
+            device::GENERATION => generation = Some(attr.uint()?),
+            _ => {}
+        }
+    }
+    Ok(Device {
+        id: required(id, "id of a device")?,
+        name: required(name, "name of a device")?,
+        state: required(state, "state of a device")?,
+        queue: required(queue, "queue-mode of a device")?,
+        stats: required(stats, "stats-mode of a device")?,
+        read_only: required(read_only, "read-only of a device")?,
+        size: required(size, "size of a device")?,
+        logical_block_size: required(block, "logical-block-size of a device")?,
+        targets,
+        generation: required(generation, "generation of a device")?,
+    })
+}
+
+fn decode_target(nest: &Attr<'_>) -> Result<Target> {
+    let (mut path, mut offset, mut length, mut start) = (None, None, None, None);
+    let (mut major, mut minor, mut state) = (None, None, None);
+    for attr in nest.nested() {
+        let attr = attr?;
+        match attr.kind {
+            target::PATH => path = Some(attr.string()),
+            target::OFFSET => offset = Some(attr.uint()?),
+            target::LENGTH => length = Some(attr.uint()?),
+            target::START => start = Some(attr.uint()?),
+            target::MAJOR => major = Some(attr.u32()?),
+            target::MINOR => minor = Some(attr.u32()?),
+            target::STATE => state = Some(known(&attr, "state", State::from_u32)?),
+            _ => {}
+        }
+    }
+    Ok(Target {
+        path: required(path, "path of a target")?,
+        major: required(major, "major of a target")?,
+        minor: required(minor, "minor of a target")?,
+        start: required(start, "start of a target")?,
+        offset: required(offset, "offset of a target")?,
+        length: required(length, "length of a target")?,
+        state: required(state, "state of a target")?,
+    })
+}
+
+/// Writes a device as the kernel does.
+///
+/// # Errors
+/// [`Error::Unsendable`](crate::Error::Unsendable) if a text in it fits in no message.
+pub fn encode_device(writer: &mut Writer, from: &Device) -> Result<()> {
+    writer.u32(device::ID, from.id);
+    writer.string(device::NAME, &from.name)?;
+    writer.u32(device::STATE, from.state as u32);
+    writer.u32(device::QUEUE_MODE, from.queue as u32);
+    writer.u32(device::STATS_MODE, from.stats as u32);
+    writer.u32(device::READ_ONLY, from.read_only.into());
+    writer.uint(device::SIZE, from.size);
+    writer.u32(device::LOGICAL_BLOCK_SIZE, from.logical_block_size);
+    for target in &from.targets {
+        let mut inner = Writer::default();
+        inner.string(target::PATH, &target.path)?;
+        inner.uint(target::OFFSET, target.offset);
+        inner.uint(target::LENGTH, target.length);
+        inner.uint(target::START, target.start);
+        inner.u32(target::MAJOR, target.major);
+        inner.u32(target::MINOR, target.minor);
+        inner.u32(target::STATE, target.state as u32);
+        writer.nest(device::TARGET, inner)?;
+    }
+    writer.uint(device::GENERATION, from.generation);
+    Ok(())
+}
+
+/// Reads the statistics of a device. An operation that is not known is skipped, one that is not
+/// there has zeroes.
+///
+/// # Errors
+/// [`Error::Malformed`](crate::Error::Malformed) if a part is missing or not understood.
+pub fn decode_stats(bytes: &[u8]) -> Result<Stats> {
+    let (mut id, mut name, mut generation, mut time) = (None, None, None, None);
+    let (mut in_flight, mut ops) = (0, <[OpStats; Op::ALL.len()]>::default());
+    for attr in attributes(bytes) {
+        let attr = attr?;
+        match attr.kind {
+            stats::ID => id = Some(attr.u32()?),
+            stats::NAME => name = Some(attr.string()),
+            stats::GENERATION => generation = Some(attr.uint()?),
+            stats::TIME => time = Some(attr.uint()?),
+            stats::IN_FLIGHT => in_flight = attr.uint()?,
+            stats::OP => {
+                if let Some((op, figures)) = decode_op_stats(&attr)? {
+                    ops[op as usize] = figures;
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(Stats {
+        id: required(id, "id of statistics")?,
+        name: required(name, "name of statistics")?,
+        generation: required(generation, "generation of statistics")?,
+        time: required(time, "time of statistics")?,
+        in_flight,
+        ops,
+    })
+}
+
+fn decode_op_stats(nest: &Attr<'_>) -> Result<Option<(Op, OpStats)>> {
+    let (mut op, mut figures) = (None, OpStats::default());
+    for attr in nest.nested() {
+        let attr = attr?;
+        match attr.kind {
+            op_stats::OP => op = Some(attr.u32()?),
+            op_stats::IOS => figures.ios = attr.uint()?,
+            op_stats::BYTES => figures.bytes = attr.uint()?,
+            op_stats::ERRORS => figures.errors = attr.uint()?,
+            op_stats::LATENCY_SUM => figures.latency.sum = attr.uint()?,
+            op_stats::LATENCY => figures.latency.buckets.push(decode_bucket(&attr)?),
+            _ => {}
+        }
+    }
+    figures.latency.buckets.sort_by_key(|bucket| bucket.le);
+    let op = required(op, "op of statistics")?;
+    Ok(Op::from_u32(op).map(|op| (op, figures)))
+}
+
+fn decode_bucket(nest: &Attr<'_>) -> Result<Bucket> {
+    let (mut le, mut count) = (None, None);
+    for attr in nest.nested() {
+        let attr = attr?;
+        match attr.kind {
+            bucket::LE => le = Some(attr.uint()?),
+            bucket::COUNT => count = Some(attr.uint()?),
+            _ => {}
+        }
+    }
+    Ok(Bucket {
+        le: required(le, "le of a bucket")?,
+        count: required(count, "count of a bucket")?,
+    })
+}
+
+/// Writes the statistics of a device as the kernel does.
+///
+/// # Errors
+/// [`Error::Unsendable`](crate::Error::Unsendable) if a text in them fits in no message.
+pub fn encode_stats(writer: &mut Writer, from: &Stats) -> Result<()> {
+    writer.u32(stats::ID, from.id);
+    writer.string(stats::NAME, &from.name)?;
+    writer.uint(stats::GENERATION, from.generation);
+    writer.uint(stats::TIME, from.time);
+    writer.uint(stats::IN_FLIGHT, from.in_flight);
+    for (op, figures) in from.each_op() {
+        let mut inner = Writer::default();
+        inner.u32(op_stats::OP, op as u32);
+        inner.uint(op_stats::IOS, figures.ios);
+        inner.uint(op_stats::BYTES, figures.bytes);
+        inner.uint(op_stats::ERRORS, figures.errors);
+        inner.uint(op_stats::LATENCY_SUM, figures.latency.sum);
+        for Bucket { le, count } in &figures.latency.buckets {
+            let mut pair = Writer::default();
+            pair.uint(bucket::LE, *le);
+            pair.uint(bucket::COUNT, *count);
+            inner.nest(op_stats::LATENCY, pair)?;
+        }
+        writer.nest(stats::OP, inner)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

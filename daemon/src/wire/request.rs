@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Requests of the family: made by the client, read by the fake transport, and named in the
+//! user's words when the kernel points at a part of one.
+
+use shunt_uapi::{cmd, device, target};
+
+use super::{
+    GENL_HEADER_LENGTH, Message, NETLINK_HEADER_LENGTH,
+    attr::{Attr, Writer, attributes, known, required},
+    malformed,
+};
+use crate::{
+    error::Result,
+    model::{DeviceSpec, QueueMode, Selector, StatsMode, TargetSpec},
+};
+
+// `device-*` and `stats-get` name a device with the same two attributes.
+const _: () = assert!(
+    device::ID == shunt_uapi::stats::ID && device::NAME == shunt_uapi::stats::NAME,
+    "one selector serves both attribute sets"
+);
+
+/// Asks for a new device.
+///
+/// # Errors
+/// [`Error::Unsendable`](crate::Error::Unsendable) if a text in `spec` fits in no message.
+pub fn create_device(spec: &DeviceSpec) -> Result<Message> {
+    let mut writer = Writer::default();
+    writer.string(device::NAME, &spec.name)?;
+    writer.u32(device::QUEUE_MODE, spec.queue as u32);
+    writer.u32(device::STATS_MODE, spec.stats as u32);
+    writer.u32(device::READ_ONLY, spec.read_only.into());
+    for target in &spec.targets {
+        let mut inner = Writer::default();
+        inner.string(target::PATH, &target.path)?;
+        inner.uint(target::OFFSET, target.offset);
+        if let Some(length) = target.length {
+            inner.uint(target::LENGTH, length);
+        }
+        writer.nest(device::TARGET, inner)?;
+    }
+    Ok(Message {
+        command: cmd::DEVICE_NEW,
+        attributes: writer.into_bytes(),
+    })
+}
+
+/// Asks for one device to go, to be shown, or for its statistics, by the command.
+///
+/// # Errors
+/// [`Error::Unsendable`](crate::Error::Unsendable) if the name fits in no message.
+pub fn one_device(command: u8, selector: &Selector) -> Result<Message> {
+    let mut writer = Writer::default();
+    match selector {
+        Selector::Id(id) => writer.u32(device::ID, *id),
+        Selector::Name(name) => writer.string(device::NAME, name)?,
+    }
+    Ok(Message {
+        command,
+        attributes: writer.into_bytes(),
+    })
+}
+
+/// Reads what [`create_device`] wrote; what is absent has the kernel's default.
+///
+/// # Errors
+/// [`Error::Malformed`](crate::Error::Malformed) if it is not a device that is wanted.
+pub fn decode_device_spec(bytes: &[u8]) -> Result<DeviceSpec> {
+    let mut name = None;
+    let mut spec = DeviceSpec::new("", Vec::new());
+    for attr in attributes(bytes) {
+        let attr = attr?;
+        match attr.kind {
+            device::NAME => name = Some(attr.string()),
+            device::QUEUE_MODE => spec.queue = known(&attr, "queue mode", QueueMode::from_u32)?,
+            device::STATS_MODE => spec.stats = known(&attr, "stats mode", StatsMode::from_u32)?,
+            device::READ_ONLY => spec.read_only = attr.u32()? != 0,
+            device::TARGET => spec.targets.push(decode_target_spec(&attr)?),
+            kind => return Err(malformed(format!("attribute {kind} in a request"))),
+        }
+    }
+    spec.name = required(name, "name")?;
+    Ok(spec)
+}
+
+fn decode_target_spec(nest: &Attr<'_>) -> Result<TargetSpec> {
+    let mut path = None;
+    let mut spec = TargetSpec::whole("");
+    for attr in nest.nested() {
+        let attr = attr?;
+        match attr.kind {
+            target::PATH => path = Some(attr.string()),
+            target::OFFSET => spec.offset = attr.uint()?,
+            target::LENGTH => spec.length = Some(attr.uint()?),
+            kind => return Err(malformed(format!("attribute {kind} in a target"))),
+        }
+    }
+    spec.path = required(path, "path")?;
+    Ok(spec)
+}
+
+/// Reads what [`one_device`] wrote.
+///
+/// # Errors
+/// [`Error::Malformed`](crate::Error::Malformed) if it names no device.
+pub fn decode_selector(bytes: &[u8]) -> Result<Selector> {
+    let mut selector = None;
+    for attr in attributes(bytes) {
+        let attr = attr?;
+        selector = match attr.kind {
+            device::ID => Some(Selector::Id(attr.u32()?)),
+            device::NAME => Some(Selector::Name(attr.string())),
+            kind => return Err(malformed(format!("attribute {kind} in a request"))),
+        };
+    }
+    required(selector, "id or name")
+}
+
+/// The part of a request at `offset`, counted from the first byte of its netlink header, in the
+/// user's words: "name", "offset of target 2", just "offset" if there is one target only. None if
+/// nothing known begins there.
+pub fn part_at(attributes_of_request: &[u8], offset: usize) -> Option<String> {
+    let offset = offset.checked_sub(NETLINK_HEADER_LENGTH + GENL_HEADER_LENGTH)?;
+    let all: Vec<_> = attributes(attributes_of_request).flatten().collect();
+    let is_target = |attr: &&Attr<'_>| attr.kind == device::TARGET;
+    let several = all.iter().filter(is_target).count() > 1;
+    let mut number = 0;
+    for attr in &all {
+        number += usize::from(is_target(&attr));
+        if attr.start == offset {
+            return match device_word(attr.kind) {
+                Some(word) if is_target(&attr) && several => Some(format!("{word} {number}")),
+                word => word.map(str::to_owned),
+            };
+        }
+        let part = Some(attr).filter(is_target).and_then(|target| {
+            let inner = offset.checked_sub(target.start + Attr::HEADER_LENGTH)?;
+            target.nested().flatten().find(|part| part.start == inner)
+        });
+        if let Some(word) = part.and_then(|part| target_word(part.kind)) {
+            return Some(if several {
+                format!("{word} of target {number}")
+            } else {
+                word.to_owned()
+            });
+        }
+    }
+    None
+}
+
+/// The attribute of a request that the kernel missed, in the user's words.
+pub fn missing_part(kind: u16, in_target: bool) -> String {
+    let word = if in_target {
+        target_word(kind)
+    } else {
+        device_word(kind)
+    };
+    match word {
+        Some(word) => format!("{word} is missing"),
+        None => format!("attribute {kind} is missing"),
+    }
+}
+
+fn device_word(kind: u16) -> Option<&'static str> {
+    Some(match kind {
+        device::ID => "id",
+        device::NAME => "name",
+        device::QUEUE_MODE => "queue",
+        device::STATS_MODE => "stats",
+        device::READ_ONLY => "read-only",
+        device::TARGET => "target",
+        _ => return None,
+    })
+}
+
+fn target_word(kind: u16) -> Option<&'static str> {
+    Some(match kind {
+        target::PATH => "path",
+        target::OFFSET => "offset",
+        target::LENGTH => "length",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

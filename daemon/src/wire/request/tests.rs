@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Requests against bytes written by hand, and the names of their parts.
+
+use super::*;
+use crate::error::Error;
+
+fn spec() -> DeviceSpec {
+    DeviceSpec {
+        name: "v".into(),
+        queue: QueueMode::Mq,
+        stats: StatsMode::Counters,
+        read_only: true,
+        targets: vec![
+            TargetSpec::whole("/a"),
+            TargetSpec {
+                path: "/b".into(),
+                offset: 4096,
+                length: Some(1 << 33),
+            },
+        ],
+    }
+}
+
+#[rustfmt::skip]
+const SPEC: [u8; 92] = [
+    6, 0, 2, 0,  b'v', 0, 0, 0,
+    8, 0, 4, 0,  1, 0, 0, 0,
+    8, 0, 5, 0,  1, 0, 0, 0,
+    8, 0, 6, 0,  1, 0, 0, 0,
+    20, 0, 9, 0x80,
+        7, 0, 1, 0,  b'/', b'a', 0, 0,
+        8, 0, 2, 0,  0, 0, 0, 0,
+    32, 0, 9, 0x80,
+        7, 0, 1, 0,  b'/', b'b', 0, 0,
+        8, 0, 2, 0,  0, 16, 0, 0,
+        12, 0, 3, 0,  0, 0, 0, 0, 2, 0, 0, 0,
+    // What follows is put there by the tests that want more than a device.
+    8, 0, 1, 0,  9, 0, 0, 0,
+];
+const SPEC_END: usize = SPEC.len() - 8;
+
+#[test]
+fn a_new_device_has_the_bytes_that_the_kernel_reads() {
+    let message = create_device(&spec()).unwrap();
+    assert_eq!(message.command, 1);
+    assert_eq!(message.attributes, SPEC[..SPEC_END]);
+    assert_eq!(decode_device_spec(&message.attributes).unwrap(), spec());
+}
+
+#[test]
+fn one_device_is_named_by_id_or_by_name() {
+    let by_id = one_device(cmd::DEVICE_DEL, &Selector::Id(9)).unwrap();
+    assert_eq!(
+        (by_id.command, &by_id.attributes[..]),
+        (2, &SPEC[SPEC_END..])
+    );
+    assert_eq!(decode_selector(&by_id.attributes).unwrap(), Selector::Id(9));
+
+    let by_name = one_device(cmd::STATS_GET, &Selector::name("v")).unwrap();
+    assert_eq!((by_name.command, &by_name.attributes[..]), (5, &SPEC[..8]));
+    assert_eq!(
+        decode_selector(&by_name.attributes).unwrap(),
+        Selector::name("v")
+    );
+}
+
+#[test]
+fn a_request_with_an_attribute_that_does_not_belong_is_malformed() {
+    assert!(matches!(
+        decode_device_spec(&SPEC),
+        Err(Error::Malformed(what)) if what == "attribute 1 in a request"
+    ));
+    assert!(matches!(
+        decode_selector(&SPEC[..16]),
+        Err(Error::Malformed(what)) if what == "attribute 4 in a request"
+    ));
+    assert!(matches!(
+        decode_selector(&[]),
+        Err(Error::Malformed(what)) if what == "attribute id or name is missing"
+    ));
+}
+
+#[test]
+fn a_part_is_named_by_where_it_begins() {
+    let part = |offset: usize| part_at(&SPEC, 20 + offset);
+    let named = |offset| part(offset).unwrap();
+    assert_eq!(named(0), "name");
+    assert_eq!(named(8), "queue");
+    assert_eq!(named(16), "stats");
+    assert_eq!(named(24), "read-only");
+    assert_eq!(named(32), "target 1");
+    assert_eq!(named(36), "path of target 1");
+    assert_eq!(named(44), "offset of target 1");
+    assert_eq!(named(52), "target 2");
+    assert_eq!(named(72), "length of target 2");
+    assert_eq!(part(4), None);
+    assert_eq!(part(4000), None);
+    assert_eq!(part_at(&SPEC, 3), None);
+}
+
+#[test]
+fn the_only_target_needs_no_number() {
+    let part = |offset: usize| part_at(&SPEC[..52], 20 + offset).unwrap();
+    assert_eq!(part(32), "target");
+    assert_eq!(part(44), "offset");
+}
+
+#[test]
+fn a_missing_part_is_named() {
+    assert_eq!(missing_part(2, false), "name is missing");
+    assert_eq!(missing_part(1, true), "path is missing");
+    assert_eq!(missing_part(77, false), "attribute 77 is missing");
+}
+
+#[test]
+fn a_text_that_fits_in_no_message_is_refused_before_it_is_sent() {
+    let long = Selector::name("x".repeat(70_000));
+    assert!(matches!(
+        one_device(cmd::DEVICE_GET, &long),
+        Err(Error::Unsendable(_))
+    ));
+}

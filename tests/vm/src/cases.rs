@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The cases, one topic a file. The name of a case is a claim; a case panics if the claim does not hold and prints
+//! nothing if it does. Each begins and ends with the module unloaded.
+
+/// Names the cases of a topic, in the order in which they run.
+macro_rules! cases {
+    ($topic:literal: $($name:ident),* $(,)?) => {
+        pub(crate) const CASES: &[crate::cases::Case] =
+            &[$(crate::cases::Case { topic: $topic, name: stringify!($name), run: $name }),*];
+    };
+}
+
+mod busy;
+mod data;
+mod errors;
+mod events;
+mod flush;
+mod leaks;
+mod limits;
+mod many;
+mod modes;
+mod polled;
+mod privilege;
+mod ranges;
+mod read_only;
+mod refusals;
+mod stacking;
+mod stats;
+mod tree;
+mod ynl;
+
+const TOPICS: &[&[Case]] = &[
+    data::CASES,
+    ranges::CASES,
+    flush::CASES,
+    errors::CASES,
+    stats::CASES,
+    modes::CASES,
+    limits::CASES,
+    read_only::CASES,
+    refusals::CASES,
+    busy::CASES,
+    privilege::CASES,
+    tree::CASES,
+    stacking::CASES,
+    events::CASES,
+    ynl::CASES,
+    many::CASES,
+    polled::CASES,
+    leaks::CASES,
+];
+
+/// One claim and the function that tries it.
+#[derive(Debug)]
+pub(crate) struct Case {
+    pub(crate) topic: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) run: fn(),
+}
+
+impl Case {
+    /// Topic and name, by which the case is known.
+    pub(crate) fn full_name(&self) -> String {
+        format!("{}/{}", self.topic, self.name)
+    }
+}
+
+/// All cases in the order in which they run.
+pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
+    TOPICS.iter().copied().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    #[test]
+    fn no_two_cases_have_the_same_name() {
+        let names: HashSet<String> = super::all().map(super::Case::full_name).collect();
+        assert_eq!(names.len(), super::all().count());
+    }
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What is in use stays as it is: devices, drives, ranges of drives, the module.
+
+use std::fs::File;
+
+use nix::errno::Errno;
+
+use crate::guest::command::{attempt, run};
+use crate::guest::dm::Dm;
+use crate::guest::flash::flash;
+use crate::guest::module::Module;
+use crate::guest::mount::Mount;
+use crate::guest::shunt::Device;
+use crate::guest::state::{State, refused_without_change};
+
+cases!("busy":
+    an_open_device_is_not_unmapped,
+    a_mounted_device_is_not_unmapped,
+    a_device_with_a_device_on_it_is_not_unmapped,
+    the_module_is_not_unloaded_while_a_device_exists,
+    the_module_is_not_unloaded_while_a_device_is_open,
+    a_mounted_drive_is_not_mapped,
+    a_drive_held_by_device_mapper_is_not_mapped,
+    an_overlapping_range_is_not_mapped,
+    ranges_that_touch_are_mapped,
+    a_mapped_drive_is_not_mounted_nor_taken_by_device_mapper,
+    a_drive_is_free_again_after_unmap,
+);
+
+/// Sees that unmapping vol0 is refused as busy, and possible once `user` is dropped.
+fn is_not_unmapped_until_dropped<T>(device: Device, user: T) {
+    let line = refused_without_change(&["unmap", "vol0"]);
+    assert!(line.contains("vol0"), "{line}");
+    drop(user);
+    device.unmap();
+}
+
+fn an_open_device_is_not_unmapped() {
+    let _module = Module::load();
+    let device = Device::map("vol0", &flash(0).path);
+    let file = File::open(device.path()).expect("the device opens");
+    is_not_unmapped_until_dropped(device, file);
+}
+
+fn a_mounted_device_is_not_unmapped() {
+    let _module = Module::load();
+    let device = Device::map("vol0", &flash(0).path);
+    run(&format!("mkfs.ext4 -q -F {}", device.path()));
+    let mount = Mount::ext4(device.path());
+    is_not_unmapped_until_dropped(device, mount);
+}
+
+fn a_device_with_a_device_on_it_is_not_unmapped() {
+    let _module = Module::load();
+    let device = Device::map("vol0", &flash(0).path);
+    let upper = Device::map("upper", device.path());
+    is_not_unmapped_until_dropped(device, upper);
+}
+
+fn the_module_is_not_unloaded_while_a_device_exists() {
+    let module = Module::load();
+    let device = Device::map("vol0", &flash(0).path);
+    assert_in_use(&module);
+    device.unmap();
+    assert_eq!(module.references(), 0);
+}
+
+fn the_module_is_not_unloaded_while_a_device_is_open() {
+    let module = Module::load();
+    let device = Device::map("vol0", &flash(0).path);
+    let file = File::open(device.path()).expect("the device opens");
+    assert_in_use(&module);
+    drop(file);
+}
+
+#[track_caller]
+fn assert_in_use(module: &Module) {
+    let before = State::now();
+    let refused = module.try_unload().expect_err("the module is in use");
+    assert!(
+        matches!(refused, Errno::EAGAIN | Errno::EBUSY),
+        "refused with {refused}"
+    );
+    assert_eq!(State::now(), before);
+}
+
+fn a_mounted_drive_is_not_mapped() {
+    let _module = Module::load();
+    let drive = flash(1);
+    run(&format!("mkfs.ext4 -q -F {}", drive.path));
+    let _mount = Mount::ext4(&drive.path);
+    let line = refused_without_change(&["map", "vol0", "--to", &drive.path]);
+    assert!(line.contains(&drive.path), "{line}");
+}
+
+fn a_drive_held_by_device_mapper_is_not_mapped() {
+    let _module = Module::load();
+    let drive = flash(1);
+    let _holder = Dm::linear("holder", &drive.path, drive.bytes);
+    let line = refused_without_change(&["map", "vol0", "--to", &drive.path]);
+    assert!(line.contains(&drive.path), "{line}");
+}
+
+fn an_overlapping_range_is_not_mapped() {
+    let _module = Module::load();
+    let drive = flash(0);
+    let device = Device::map("vol0", &format!("{},offset=8M,length=8M", drive.path));
+    for range in [
+        "",
+        ",offset=8M,length=8M",
+        ",offset=8M,length=1s",
+        ",offset=32767s,length=1s",
+        ",length=16385s",
+        ",offset=10M",
+    ] {
+        let line =
+            refused_without_change(&["map", "vol1", "--to", &format!("{}{range}", drive.path)]);
+        assert!(
+            line.contains(&drive.path) && line.contains(device.disk()),
+            "{line}"
+        );
+    }
+}
+
+fn ranges_that_touch_are_mapped() {
+    let _module = Module::load();
+    let drive = flash(0);
+    let _middle = Device::map("middle", &format!("{},offset=8M,length=8M", drive.path));
+    let _below = Device::map("below", &format!("{},length=8M", drive.path));
+    let _above = Device::map("above", &format!("{},offset=16M", drive.path));
+}
+
+fn a_mapped_drive_is_not_mounted_nor_taken_by_device_mapper() {
+    let _module = Module::load();
+    let drive = flash(1);
+    run(&format!("mkfs.ext4 -q -F {}", drive.path));
+    let _device = Device::map("vol0", &format!("{},length=8M", drive.path));
+    let before = State::now();
+    let mounted = attempt(&["mount", &drive.path, "/mnt"]);
+    assert_ne!(mounted.code, Some(0), "the drive of a device was mounted");
+    run("modprobe dm_mod");
+    let taken = attempt(&[
+        "dmsetup",
+        "create",
+        "thief",
+        "--table",
+        &format!("0 8 linear {} 0", drive.path),
+    ]);
+    assert_ne!(
+        taken.code,
+        Some(0),
+        "device-mapper took the drive of a device"
+    );
+    assert_eq!(State::now(), before);
+}
+
+fn a_drive_is_free_again_after_unmap() {
+    let _module = Module::load();
+    let drive = flash(1);
+    run(&format!("mkfs.ext4 -q -F {}", drive.path));
+    Device::map("vol0", &drive.path).unmap();
+    let _mount = Mount::ext4(&drive.path);
+}

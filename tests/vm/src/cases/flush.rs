@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Flushes, FUA, discards and write zeroes reach the drive as they would without a device between.
+
+use nix::fcntl::OFlag;
+
+use crate::guest::command::run;
+use crate::guest::direct::{Buffer, Direct};
+use crate::guest::flash::{Flash, flash};
+use crate::guest::module::Module;
+use crate::guest::mount::Mount;
+use crate::guest::shunt::Device;
+use crate::guest::sysfs::DiskStats;
+use crate::guest::trace::{Issued, issued_during};
+
+cases!("flush":
+    the_drive_gets_the_requests_that_it_gets_without_a_device_between,
+    each_fsync_is_a_flush_of_the_drive,
+    a_synchronous_write_is_a_fua_write_of_the_drive,
+    a_commit_of_ext4_is_flushed_and_fua_on_the_drive,
+    discarded_and_zeroed_ranges_read_as_zeroes,
+);
+
+const MIB: u64 = 1 << 20;
+
+/// Every kind of I/O that a program can ask a block device for.
+fn exercise(path: &str) {
+    let device = Direct::open(path);
+    device.write(0, &Buffer::pattern(1, 4096));
+    device.write(MIB, &Buffer::pattern(2, 128 << 10));
+    device.read(MIB, 64 << 10);
+    device.flush().expect("a flush works");
+    Direct::open_with(path, OFlag::O_DSYNC).write(2 * MIB, &Buffer::pattern(3, 8192));
+    run(&format!(
+        "blkdiscard --force --offset {} --length {} {path}",
+        3 * MIB,
+        MIB
+    ));
+    run(&format!(
+        "blkdiscard --force --zeroout --offset {} --length {} {path}",
+        4 * MIB,
+        MIB
+    ));
+}
+
+fn the_drive_gets_the_requests_that_it_gets_without_a_device_between() {
+    const OFFSET: u64 = 9 * MIB;
+    let drive = flash(0);
+    let raw = issued_during(&drive.name, || exercise(&drive.path));
+    let _module = Module::load();
+    let device = Device::map("vol0", &format!("{},offset=9M", drive.path));
+    let mut through = issued_during(&drive.name, || exercise(device.path()));
+    for request in &mut through {
+        if request.sectors > 0 {
+            request.sector -= OFFSET / 512;
+        }
+    }
+    assert!(raw.len() > 6, "too few requests to compare: {raw:?}");
+    assert_eq!(through, raw);
+}
+
+fn with_device(work: impl FnOnce(&Flash, &Device)) {
+    let _module = Module::load();
+    let drive = flash(0);
+    let device = Device::map("vol0", &drive.path);
+    work(&drive, &device);
+}
+
+fn each_fsync_is_a_flush_of_the_drive() {
+    with_device(|drive, device| {
+        let file = Direct::open(device.path());
+        let before = DiskStats::of(&drive.name);
+        for _ in 0..5 {
+            file.flush().expect("a flush works");
+        }
+        assert_eq!(DiskStats::of(&drive.name).since(before).flushes, 5);
+    });
+}
+
+fn a_synchronous_write_is_a_fua_write_of_the_drive() {
+    with_device(|drive, device| {
+        let file = Direct::open_with(device.path(), OFlag::O_DSYNC);
+        let issued = issued_during(&drive.name, || file.write(MIB, &Buffer::pattern(1, 4096)));
+        let is_it = |request: &&Issued| request.sector == MIB / 512 && request.sectors == 8;
+        let write = issued
+            .iter()
+            .find(is_it)
+            .unwrap_or_else(|| panic!("no such write among {issued:?}"));
+        assert!(
+            write.what.starts_with("WF"),
+            "the write is not FUA: {write:?}"
+        );
+    });
+}
+
+fn a_commit_of_ext4_is_flushed_and_fua_on_the_drive() {
+    with_device(|drive, device| {
+        run(&format!("mkfs.ext4 -q -F {}", device.path()));
+        let mount = Mount::ext4(device.path());
+        let issued = issued_during(&drive.name, || {
+            let file = std::fs::File::create(mount.folder().join("file"))
+                .expect("the file system takes files");
+            file.sync_all().expect("fsync works");
+        });
+        assert!(
+            issued.iter().any(|request| request.what.starts_with("FF")),
+            "no flush in {issued:?}"
+        );
+        assert!(
+            issued.iter().any(|request| request.what.starts_with("WF")),
+            "no FUA write in {issued:?}"
+        );
+    });
+}
+
+fn discarded_and_zeroed_ranges_read_as_zeroes() {
+    let _module = Module::load();
+    let drive = flash(0);
+    let device = Device::map("vol0", &format!("{},offset=1M,length=16M", drive.path));
+    let above = Direct::open(device.path());
+    for command in ["blkdiscard --force", "blkdiscard --force --zeroout"] {
+        let pattern = Buffer::pattern(1, 3 << 20);
+        above.write(0, &pattern);
+        run(&format!(
+            "{command} --offset 1M --length 1M {}",
+            device.path()
+        ));
+        let found = above.read(0, pattern.len());
+        let (first, rest) = found.split_at(1 << 20);
+        let (middle, last) = rest.split_at(1 << 20);
+        assert!(
+            first == &pattern[..1 << 20] && last == &pattern[2 << 20..],
+            "{command} went past its range"
+        );
+        assert!(middle.iter().all(|byte| *byte == 0), "{command} left data");
+    }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The queue limits of a device are those of its drive.
+
+use crate::guest::flash::{COUNT, flash};
+use crate::guest::loop_device::Loop;
+use crate::guest::module::Module;
+use crate::guest::shunt::Device;
+use crate::guest::sysfs;
+
+cases!("limits":
+    a_device_has_the_limits_of_its_drive,
+    a_device_on_a_loop_device_has_the_limits_of_that,
+);
+
+/// Files in /sys/block/NAME/queue that are about a request queue with a scheduler, which a device in bio mode has not.
+const OF_REQUEST_QUEUES: &[&str] = &[
+    "io_timeout",
+    "iosched",
+    "nomerges",
+    "nr_requests",
+    "async_depth",
+    "rq_affinity",
+    "scheduler",
+    "wbt_lat_usec",
+    "io_poll_delay",
+];
+
+fn a_device_has_the_limits_of_its_drive() {
+    let _module = Module::load();
+    for number in 0..COUNT {
+        let drive = flash(number);
+        let device = Device::map("vol0", &drive.path);
+        assert_same_limits(&device, &drive.name);
+    }
+}
+
+fn a_device_on_a_loop_device_has_the_limits_of_that() {
+    let _module = Module::load();
+    std::fs::File::create("/tmp/image")
+        .and_then(|file| file.set_len(32 << 20))
+        .expect("/tmp takes files");
+    let below = Loop::bind("/tmp/image", "--sector-size 4096");
+    let device = Device::map("vol0", below.path());
+    assert_same_limits(&device, below.path().trim_start_matches("/dev/"));
+}
+
+#[track_caller]
+fn assert_same_limits(device: &Device, below: &str) {
+    let queue = |disk: &str| format!("/sys/block/{disk}/queue");
+    let files = sysfs::names(&queue(below));
+    assert!(files.len() > 20, "too few limits to compare: {files:?}");
+    let differs = files
+        .iter()
+        .filter(|file| !OF_REQUEST_QUEUES.contains(&file.as_str()))
+        .filter_map(|file| {
+            let read = |disk: &str| sysfs::read(&format!("{}/{file}", queue(disk)));
+            let (wanted, found) = (read(below), read(device.disk()));
+            (wanted != found).then(|| format!("{file} is {found:?}, not {wanted:?}"))
+        });
+    let differs: Vec<String> = differs.collect();
+    assert!(differs.is_empty(), "on {below}: {}", differs.join("; "));
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Bad input is refused whole: exit 1, one line that names the value and a remedy, and nothing changed.
+
+use crate::guest::flash::{BIG_BLOCKS, flash};
+use crate::guest::module::Module;
+use crate::guest::shunt::{Device, refused};
+use crate::guest::state::refused_without_change;
+
+cases!("refusals":
+    a_path_that_is_not_there,
+    a_path_that_is_no_block_device,
+    an_offset_beyond_the_drive,
+    a_length_beyond_the_drive,
+    an_offset_and_length_that_overflow,
+    a_length_of_nothing,
+    an_offset_that_is_no_multiple_of_the_block,
+    a_length_that_is_no_multiple_of_the_block,
+    a_block_of_4096_bytes_is_not_cut,
+    a_name_that_is_taken,
+    a_name_that_is_empty,
+    a_name_that_is_too_long,
+    a_name_with_a_slash,
+    a_name_with_white_space_or_control_characters,
+    a_name_of_dots,
+    the_longest_name_is_taken,
+    a_device_on_the_node_that_it_would_get_itself,
+    a_device_that_is_not_there,
+    no_module_loaded,
+);
+
+/// Sees that `shunt map NAME --to TO` is refused without a change, with a line that holds each of `words`.
+#[track_caller]
+fn map_is_refused(name: &str, to: &str, words: &[&str]) {
+    is_refused(&["map", name, "--to", to], words);
+}
+
+#[track_caller]
+fn is_refused(command: &[&str], words: &[&str]) {
+    let line = refused_without_change(command);
+    for word in words {
+        assert!(line.contains(word), "{word:?} is not in {line:?}");
+    }
+}
+
+fn a_path_that_is_not_there() {
+    let _module = Module::load();
+    map_is_refused("vol0", "/dev/nothing", &["/dev/nothing", "lsblk"]);
+}
+
+fn a_path_that_is_no_block_device() {
+    let _module = Module::load();
+    for path in ["/dev/null", "/etc/passwd", "/run"] {
+        map_is_refused("vol0", path, &[path, "block device"]);
+    }
+}
+
+fn an_offset_beyond_the_drive() {
+    let _module = Module::load();
+    let drive = flash(0);
+    for offset in [drive.bytes, drive.bytes + 4096, 1 << 62] {
+        map_is_refused(
+            "vol0",
+            &format!("{},offset={offset}", drive.path),
+            &[&offset.to_string()],
+        );
+    }
+}
+
+fn a_length_beyond_the_drive() {
+    let _module = Module::load();
+    let drive = flash(0);
+    let over = drive.bytes + 512;
+    map_is_refused(
+        "vol0",
+        &format!("{},length={over}", drive.path),
+        &[&over.to_string()],
+    );
+    let to = format!("{},offset=512,length={}", drive.path, drive.bytes);
+    map_is_refused("vol0", &to, &[&drive.bytes.to_string()]);
+}
+
+fn an_offset_and_length_that_overflow() {
+    let _module = Module::load();
+    let huge = u64::MAX - 511;
+    map_is_refused(
+        "vol0",
+        &format!("{},offset=1024,length={huge}", flash(0).path),
+        &[&huge.to_string()],
+    );
+    map_is_refused(
+        "vol0",
+        &format!("{},offset={huge},length=1024", flash(0).path),
+        &[&huge.to_string()],
+    );
+}
+
+fn a_length_of_nothing() {
+    let _module = Module::load();
+    map_is_refused("vol0", &format!("{},length=0", flash(0).path), &["0"]);
+}
+
+fn an_offset_that_is_no_multiple_of_the_block() {
+    let _module = Module::load();
+    map_is_refused(
+        "vol0",
+        &format!("{},offset=1000", flash(0).path),
+        &["1000", "512"],
+    );
+}
+
+fn a_length_that_is_no_multiple_of_the_block() {
+    let _module = Module::load();
+    map_is_refused(
+        "vol0",
+        &format!("{},length=1025", flash(0).path),
+        &["1025", "512"],
+    );
+}
+
+fn a_block_of_4096_bytes_is_not_cut() {
+    let _module = Module::load();
+    let drive = flash(BIG_BLOCKS);
+    map_is_refused(
+        "vol0",
+        &format!("{},offset=1s", drive.path),
+        &["512", "4096"],
+    );
+    map_is_refused(
+        "vol0",
+        &format!("{},length=9s", drive.path),
+        &["4608", "4096"],
+    );
+}
+
+fn a_name_that_is_taken() {
+    let _module = Module::load();
+    let _device = Device::map("vol0", &flash(0).path);
+    map_is_refused("vol0", &flash(1).path, &["vol0"]);
+}
+
+fn a_name_that_is_empty() {
+    let _module = Module::load();
+    map_is_refused("", &flash(0).path, &["name"]);
+}
+
+fn a_name_that_is_too_long() {
+    let _module = Module::load();
+    map_is_refused(&"n".repeat(64), &flash(0).path, &["63"]);
+}
+
+fn a_name_with_a_slash() {
+    let _module = Module::load();
+    map_is_refused("a/b", &flash(0).path, &["a/b"]);
+}
+
+fn a_name_with_white_space_or_control_characters() {
+    let _module = Module::load();
+    map_is_refused("a b", &flash(0).path, &["a b"]);
+    map_is_refused("a\tb", &flash(0).path, &["name"]);
+    map_is_refused("a\nb", &flash(0).path, &["name"]);
+    map_is_refused("a\u{7f}b", &flash(0).path, &["name"]);
+}
+
+fn a_name_of_dots() {
+    let _module = Module::load();
+    map_is_refused(".", &flash(0).path, &["name"]);
+    map_is_refused("..", &flash(0).path, &["name"]);
+}
+
+fn the_longest_name_is_taken() {
+    let _module = Module::load();
+    let name = "n".repeat(63);
+    let device = Device::map(&name, &flash(0).path);
+    assert_eq!(device.shown()["name"], name);
+}
+
+fn a_device_on_the_node_that_it_would_get_itself() {
+    let _module = Module::load();
+    map_is_refused("vol0", "/dev/shunt0", &["/dev/shunt0"]);
+}
+
+fn a_device_that_is_not_there() {
+    let _module = Module::load();
+    for command in ["unmap", "show", "stats"] {
+        is_refused(&[command, "vol7"], &["vol7", "shunt list"]);
+    }
+}
+
+fn no_module_loaded() {
+    for command in [
+        &["list"][..],
+        &["map", "vol0", "--to", "/dev/nvme0n1"],
+        &["unmap", "vol0"],
+        &["stats"],
+        &["events"],
+    ] {
+        let line = refused(command);
+        assert!(
+            line.contains("modprobe shunt"),
+            "{line:?} does not say how to load the module"
+        );
+    }
+}

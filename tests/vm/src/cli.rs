@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The command line, as `main` parses it.
+
+use clap::{Parser, Subcommand};
+
+/// Boots the stock kernel in QEMU with emulated NVMe flash drives.
+#[derive(Parser)]
+#[command(name = "shunt-vm")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run the cases in the guest
+    Test {
+        /// Kernel release, as in kernels/list of the cache; its first one if absent
+        #[arg(long, value_name = "RELEASE")]
+        kernel: Option<String>,
+        /// Only cases whose name holds this text; may be given again
+        #[arg(long, value_name = "NAME")]
+        case: Vec<String>,
+        /// Print the names of the cases and run none
+        #[arg(long)]
+        list: bool,
+    },
+    /// Do the main job in the guest, step by step, and show it
+    Demo {
+        /// Kernel release, as in kernels/list of the cache; its first one if absent
+        #[arg(long, value_name = "RELEASE")]
+        kernel: Option<String>,
+    },
+    /// Open a shell in the guest, with the module loaded and four flash drives
+    Shell {
+        /// Kernel release, as in kernels/list of the cache; its first one if absent
+        #[arg(long, value_name = "RELEASE")]
+        kernel: Option<String>,
+    },
+    /// The first program of the guest: takes requests on the second serial port
+    #[command(hide = true)]
+    Guest {
+        #[command(subcommand)]
+        command: Option<GuestCommand>,
+    },
+}
+
+/// What the first program of the guest starts as children.
+#[derive(Subcommand)]
+pub(crate) enum GuestCommand {
+    /// One case
+    Case { name: String },
+    /// The demo
+    Demo {
+        #[arg(long)]
+        colour: bool,
+    },
+}

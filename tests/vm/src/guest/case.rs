@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Runs one case in a process of its own: a panic is a failure with its message and
+//! place. Where panics unwind, its fixtures undo what they did; else the guest is booted anew after it.
+
+use std::panic;
+use std::process::{self, ExitCode};
+use std::time::Duration;
+
+use crate::cases;
+
+/// Longest time for one case.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(180);
+
+/// Exit code of a case that cannot run here.
+pub(crate) const SKIPPED: i32 = 3;
+
+/// Ends the case as skipped; to be called before anything is set up.
+pub(crate) fn skip(why: &str) -> ! {
+    eprintln!("{why}");
+    process::exit(SKIPPED)
+}
+
+/// Runs the case of this full name; its words are on standard error.
+pub(crate) fn run(name: &str) -> ExitCode {
+    let Some(case) = cases::all().find(|case| case.full_name() == name) else {
+        eprintln!("there is no case {name}");
+        return ExitCode::FAILURE;
+    };
+    panic::set_hook(Box::new(|info| {
+        let payload = info.payload();
+        let text = payload.downcast_ref::<&str>().copied();
+        let text = text
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("a panic without words");
+        let place = info
+            .location()
+            .map(|place| format!(" ({}:{})", place.file(), place.line()))
+            .unwrap_or_default();
+        eprintln!("{text}{place}");
+    }));
+    match panic::catch_unwind(case.run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Device-mapper devices, to put below and above ours; removed on drop.
+
+use std::thread;
+
+use super::command::{attempt, run, run_with_input};
+use super::flash::Flash;
+
+/// A device-mapper device.
+pub(crate) struct Dm {
+    name: String,
+}
+
+impl Dm {
+    /// Makes a device with this table, one target a line.
+    #[track_caller]
+    pub(crate) fn create(name: &str, table: &str) -> Self {
+        run("modprobe dm_mod");
+        table_to(&["create", name], table);
+        Self {
+            name: name.to_owned(),
+        }
+    }
+
+    /// The whole of a drive with sectors in `bad` (512 bytes each) ending every I/O with an error.
+    #[track_caller]
+    pub(crate) fn with_bad_sectors(name: &str, drive: &Flash, bad: std::ops::Range<u64>) -> Self {
+        let (path, sectors) = (&drive.path, drive.bytes / 512);
+        let (start, end) = (bad.start, bad.end);
+        let table = format!(
+            "0 {start} linear {path} 0\n{start} {} error\n{end} {} linear {path} {end}\n",
+            end - start,
+            sectors - end
+        );
+        Self::create(name, &table)
+    }
+
+    /// The whole of a device.
+    #[track_caller]
+    pub(crate) fn linear(name: &str, path: &str, bytes: u64) -> Self {
+        Self::create(name, &format!("0 {} linear {path} 0\n", bytes / 512))
+    }
+
+    /// Its device node.
+    pub(crate) fn path(&self) -> String {
+        format!("/dev/mapper/{}", self.name)
+    }
+
+    /// Holds new I/O back.
+    #[track_caller]
+    pub(crate) fn suspend(&self) {
+        run(&format!(
+            "dmsetup suspend --noflush --nolockfs {}",
+            self.name
+        ));
+    }
+
+    /// Lets I/O go on.
+    #[track_caller]
+    pub(crate) fn resume(&self) {
+        run(&format!("dmsetup resume {}", self.name));
+    }
+
+    /// Replaces its table.
+    #[track_caller]
+    pub(crate) fn reload(&self, table: &str) {
+        table_to(&["reload", &self.name], table);
+        self.suspend();
+        self.resume();
+    }
+}
+
+impl Drop for Dm {
+    fn drop(&mut self) {
+        let ended = attempt(&["dmsetup", "remove", "--retry", &self.name]);
+        if ended.code != Some(0) {
+            assert!(
+                thread::panicking(),
+                "dmsetup remove {}: {}",
+                self.name,
+                ended.stderr.trim()
+            );
+            eprintln!("dmsetup remove {}: {}", self.name, ended.stderr.trim());
+        }
+    }
+}
+
+#[track_caller]
+fn table_to(words: &[&str], table: &str) {
+    run_with_input(&[&["dmsetup"], words].concat(), table);
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The emulated flash drives, found by serial number. Their sizes and blocks are in `host/drives.rs`.
+
+use super::sysfs;
+use std::fs;
+
+/// A flash drive.
+#[derive(Clone, Debug)]
+pub(crate) struct Flash {
+    /// Name in /sys/block.
+    pub(crate) name: String,
+    /// Device node.
+    pub(crate) path: String,
+    /// Size in bytes.
+    pub(crate) bytes: u64,
+    /// Logical block size in bytes.
+    pub(crate) block: u64,
+}
+
+/// How many flash drives there are.
+pub(crate) const COUNT: u32 = 4;
+
+/// Number of the drive whose logical blocks have 4096 bytes; those of the others have 512.
+pub(crate) const BIG_BLOCKS: u32 = 3;
+
+/// The drive with serial number `flashN`.
+#[track_caller]
+pub(crate) fn flash(number: u32) -> Flash {
+    let serial = format!("flash{number}");
+    let drives = fs::read_dir("/sys/block")
+        .expect("sysfs is mounted")
+        .flatten();
+    let names = drives.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let is_it = |name: &String| {
+        sysfs::read(&format!("/sys/block/{name}/device/serial")).is_some_and(|text| text == serial)
+    };
+    let name = names.filter(|name| name.starts_with("nvme")).find(is_it);
+    let name = name.unwrap_or_else(|| panic!("there is no drive with serial {serial}"));
+    Flash {
+        path: format!("/dev/{name}"),
+        bytes: sysfs::number(&format!("/sys/block/{name}/size")) * 512,
+        block: sysfs::number(&format!("/sys/block/{name}/queue/logical_block_size")),
+        name,
+    }
+}

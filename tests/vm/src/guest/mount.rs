@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A mounted file system; unmounted on drop.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use nix::mount::{MsFlags, mount, umount};
+
+/// The folder that all mount points are in.
+pub(crate) const MOUNTS: &str = "/run/mnt";
+
+/// A mounted ext4 file system.
+pub(crate) struct Mount {
+    folder: PathBuf,
+}
+
+impl Mount {
+    /// Mounts a device.
+    #[track_caller]
+    pub(crate) fn ext4(device: &str) -> Self {
+        Self::ext4_with(device, MsFlags::empty())
+    }
+
+    /// Mounts a device to read only.
+    #[track_caller]
+    pub(crate) fn ext4_to_read(device: &str) -> Self {
+        Self::ext4_with(device, MsFlags::MS_RDONLY)
+    }
+
+    #[track_caller]
+    fn ext4_with(device: &str, flags: MsFlags) -> Self {
+        let folder = Path::new(MOUNTS).join(device.trim_start_matches('/').replace('/', "-"));
+        fs::create_dir_all(&folder).expect("/run takes folders");
+        if let Err(why) = mount(Some(device), &folder, Some("ext4"), flags, None::<&str>) {
+            panic!("mount {device}: {why}");
+        }
+        Self { folder }
+    }
+
+    /// Where it is mounted.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        if let Err(why) = umount(&self.folder) {
+            assert!(
+                thread::panicking(),
+                "unmount {}: {why}",
+                self.folder.display()
+            );
+            eprintln!("unmount {}: {why}", self.folder.display());
+        }
+    }
+}

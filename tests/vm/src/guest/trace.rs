@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The requests that reach a drive, as the kernel's tracepoint of the block layer shows them.
+
+use std::fs;
+
+use super::sysfs;
+
+const TRACING: &str = "/sys/kernel/tracing";
+
+/// A request as the drive's driver gets it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Issued {
+    /// What it does: F before the operation is a flush, after a W it is FUA; D discards, W writes, R reads, S is sync.
+    pub(crate) what: String,
+    /// First sector of 512 bytes; 0 for a flush.
+    pub(crate) sector: u64,
+    /// Sectors of 512 bytes.
+    pub(crate) sectors: u64,
+}
+
+/// Runs `work` and gives the requests that `disk` (a name in /sys/block) was given meanwhile.
+#[track_caller]
+pub(crate) fn issued_during(disk: &str, work: impl FnOnce()) -> Vec<Issued> {
+    let device = sysfs::read(&format!("/sys/block/{disk}/dev")).expect("a disk has a number");
+    let (major, minor) = device
+        .split_once(':')
+        .expect("a device number has two parts");
+    let number = |text: &str| text.parse::<u32>().expect("a device number has numbers");
+    let event = "events/block/block_rq_issue";
+    set("trace", "");
+    set(
+        &format!("{event}/filter"),
+        &format!("dev == {}", (number(major) << 20) | number(minor)),
+    );
+    set(&format!("{event}/enable"), "1");
+    work();
+    set(&format!("{event}/enable"), "0");
+    let trace = fs::read_to_string(format!("{TRACING}/trace")).expect("the trace can be read");
+    trace
+        .lines()
+        .filter_map(|line| line.split_once("block_rq_issue: "))
+        .map(|(_, text)| parse(text))
+        .collect()
+}
+
+/// Parses "259,3 WFS 4096 () 2048 + 8 none,0,0 [program]".
+#[track_caller]
+fn parse(text: &str) -> Issued {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let plus = words
+        .iter()
+        .position(|word| *word == "+")
+        .unwrap_or_else(|| panic!("no sectors in {text:?}"));
+    let number = |index: usize| {
+        words[index]
+            .parse()
+            .unwrap_or_else(|_| panic!("no number in {text:?}"))
+    };
+    Issued {
+        what: words[1].to_owned(),
+        sector: number(plus - 1),
+        sectors: number(plus + 1),
+    }
+}
+
+#[track_caller]
+fn set(file: &str, value: &str) {
+    let path = format!("{TRACING}/{file}");
+    fs::write(&path, value).unwrap_or_else(|why| panic!("{path}: {why}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_read_from_a_line_of_the_trace() {
+        let fua = parse("259,3 WFS 4096 () 2048 + 8 none,0,0 [shunt-vm]");
+        assert_eq!(
+            (fua.what.as_str(), fua.sector, fua.sectors),
+            ("WFS", 2048, 8)
+        );
+        let flush = parse("259,3 FF 0 () 0 + 0 none,0,0 [kworker/0:1H]");
+        assert_eq!(
+            (flush.what.as_str(), flush.sector, flush.sectors),
+            ("FF", 0, 0)
+        );
+    }
+}

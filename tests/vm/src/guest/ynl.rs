@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The kernel's own netlink client, which knows of our family what `uapi/shunt.yaml` says: its command line, and its
+//! library in a process that takes one request after the other, as a start of Python takes seconds here.
+
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+
+use serde_json::{Value, json};
+
+use super::command::{NOBODY, command, run, run_words};
+
+const INSTALLED: &str = "/usr/lib/ynl/pyynl";
+const CLIENT: &str = "/run/pyynl";
+const SPEC: &str = "/payload/shunt.yaml";
+
+/// Answers a list [method, argument, ...] a line by what that method of the client gives.
+const SERVER: &str = r#"
+import json, sys
+sys.path.append(sys.argv[1])
+from lib import NlError, YnlException, YnlFamily
+family = YnlFamily(sys.argv[2], schema="")
+for line in sys.stdin:
+    method, *arguments = json.loads(line)
+    try:
+        answer = getattr(family, method)(*arguments)
+        answer = {"answer": answer.to_dict() if method == "get_policy" and answer is not None else answer}
+    except (NlError, YnlException) as error:
+        answer = {"refused": str(error)}
+    print(json.dumps(answer), flush=True)
+"#;
+
+/// Puts the client where Python can keep what it compiles, which the read-only root is not.
+#[track_caller]
+fn install() {
+    if !Path::new(CLIENT).exists() {
+        run(&format!("cp -r {INSTALLED} {CLIENT}"));
+    }
+}
+
+/// What the command line of the client dumps with this operation.
+#[track_caller]
+pub(crate) fn dump_by_command_line(operation: &str) -> Value {
+    install();
+    let cli = format!("{CLIENT}/cli.py");
+    let words = [
+        "python3",
+        &cli,
+        "--spec",
+        SPEC,
+        "--no-schema",
+        "--output-json",
+        "--dump",
+        operation,
+    ];
+    let text = run_words(&words);
+    serde_json::from_str(&text).unwrap_or_else(|why| panic!("{why} in {text:?}"))
+}
+
+/// The client's library in a process of its own; ended on drop.
+pub(crate) struct Ynl {
+    child: Child,
+    requests: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+}
+
+impl Ynl {
+    /// The client with all privileges.
+    pub(crate) fn start() -> Self {
+        Self::start_as(0)
+    }
+
+    /// The client without any privilege.
+    pub(crate) fn start_as_nobody() -> Self {
+        Self::start_as(NOBODY)
+    }
+
+    fn start_as(user: u32) -> Self {
+        install();
+        let mut python = command(&["python3", "-c", SERVER, CLIENT, SPEC]);
+        let python = python
+            .uid(user)
+            .gid(user)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut child = python.spawn().expect("python3 is there");
+        let requests = child.stdin.take().expect("stdin is piped");
+        let answers = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
+        Self {
+            child,
+            requests,
+            answers,
+        }
+    }
+
+    /// The answer to a single request, which has to succeed.
+    #[track_caller]
+    pub(crate) fn ask(&mut self, operation: &str, attributes: &Value) -> Value {
+        self.call(&json!(["do", operation, attributes]))
+            .unwrap_or_else(|why| panic!("{operation} {attributes}: {why}"))
+    }
+
+    /// What the client says of a single request that the kernel has to refuse.
+    #[track_caller]
+    pub(crate) fn refused(&mut self, operation: &str, attributes: &Value) -> String {
+        match self.call(&json!(["do", operation, attributes])) {
+            Err(why) => why,
+            Ok(answer) => panic!("{operation} {attributes} was answered with {answer}"),
+        }
+    }
+
+    /// What the client says of a dump that the kernel has to refuse.
+    #[track_caller]
+    pub(crate) fn refused_dump(&mut self, operation: &str) -> String {
+        match self.call(&json!(["dump", operation, {}])) {
+            Err(why) => why,
+            Ok(answer) => panic!("the dump {operation} was answered with {answer}"),
+        }
+    }
+
+    /// The policy that the kernel has for an operation; `kind` is do or dump.
+    #[track_caller]
+    pub(crate) fn policy(&mut self, operation: &str, kind: &str) -> Value {
+        self.call(&json!(["get_policy", operation, kind]))
+            .unwrap_or_else(|why| panic!("policy of {operation}: {why}"))
+    }
+
+    #[track_caller]
+    fn call(&mut self, request: &Value) -> Result<Value, String> {
+        writeln!(self.requests, "{request}").expect("the client reads");
+        let line = self
+            .answers
+            .next()
+            .expect("the client answers")
+            .expect("the client answers text");
+        let mut answer: Value =
+            serde_json::from_str(&line).unwrap_or_else(|why| panic!("{why} in {line:?}"));
+        match &answer["refused"] {
+            Value::String(why) => Err(why.clone()),
+            _ => Ok(answer["answer"].take()),
+        }
+    }
+}
+
+impl Drop for Ynl {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

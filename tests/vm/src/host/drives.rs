@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The drives of a guest: the payload image and the flash drives, as files in a folder that goes with the machine.
+
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{self, Command};
+
+use super::parts::Parts;
+use super::{Result, because};
+
+const MIB: u64 = 1 << 20;
+
+/// Size and logical block size of each flash drive; its serial is `flash` and its number. The third ends off any round
+/// number, so that the last sector is where a mistake shows.
+const FLASH: [(u64, u32); 4] = [
+    (256 * MIB, 512),
+    (128 * MIB, 512),
+    (96 * MIB + 7 * 512, 512),
+    (192 * MIB, 4096),
+];
+
+/// A folder with the images of one boot; removed on drop.
+pub(crate) struct Drives {
+    folder: PathBuf,
+}
+
+impl Drives {
+    /// Makes blank flash drives and a payload image with the runner, the tools and the module.
+    pub(crate) fn make(parts: &Parts) -> Result<Self> {
+        let folder = parts.work.join(format!("drives-{}", process::id()));
+        let drives = Self { folder };
+        drives.clear();
+        fs::create_dir_all(&drives.folder).map_err(because(drives.folder.display()))?;
+        for (index, (bytes, _)) in FLASH.iter().enumerate() {
+            sparse(&drives.flash(index), *bytes)?;
+        }
+        drives.make_payload(parts)?;
+        Ok(drives)
+    }
+
+    /// Arguments that give QEMU the drives; `root` is left as it is on the disk.
+    pub(crate) fn arguments(&self, root: &Path) -> Vec<String> {
+        let mut arguments = Vec::new();
+        let mut drive = |id: &str, file: &Path, options: &str| {
+            let file = file.display();
+            arguments.push("-drive".to_owned());
+            arguments.push(format!("if=none,id={id},format=raw,file={file},{options}"));
+        };
+        drive("root", root, "snapshot=on");
+        drive("payload", &self.payload(), "readonly=on");
+        for index in 0..FLASH.len() {
+            drive(
+                &format!("flash{index}"),
+                &self.flash(index),
+                "discard=unmap,cache=unsafe",
+            );
+        }
+        let mut device = |text: String| arguments.extend(["-device".to_owned(), text]);
+        device("nvme,serial=root,drive=root".to_owned());
+        device("nvme,serial=payload,drive=payload".to_owned());
+        for (index, (_, block)) in FLASH.iter().enumerate() {
+            device(format!("nvme,id=nvme{index},serial=flash{index}"));
+            device(format!(
+                "nvme-ns,bus=nvme{index},drive=flash{index},logical_block_size={block},physical_block_size={block}"
+            ));
+        }
+        arguments
+    }
+
+    fn flash(&self, index: usize) -> PathBuf {
+        self.folder.join(format!("flash{index}.raw"))
+    }
+
+    fn payload(&self) -> PathBuf {
+        self.folder.join("payload.ext4")
+    }
+
+    fn make_payload(&self, parts: &Parts) -> Result<()> {
+        let tree = self.folder.join("payload");
+        let copy = |from: &Path, name: &str| {
+            let to = tree.join(name);
+            fs::copy(from, &to).map_err(because(format!("{} to {}", from.display(), to.display())))
+        };
+        fs::create_dir_all(tree.join("bin")).map_err(because(tree.display()))?;
+        let mut bytes = copy(Path::new("/proc/self/exe"), "bin/shunt-vm")?;
+        bytes += copy(&parts.module, "shunt.ko")?;
+        bytes += copy(&parts.spec, "shunt.yaml")?;
+        for entry in fs::read_dir(&parts.tools).map_err(because(parts.tools.display()))? {
+            let entry = entry.map_err(because(parts.tools.display()))?;
+            if entry.path().is_file() && entry.file_name() != "shunt-vm" {
+                bytes += copy(
+                    &entry.path(),
+                    &format!("bin/{}", entry.file_name().to_string_lossy()),
+                )?;
+            }
+        }
+        let init = tree.join("init");
+        let why = because(init.display());
+        fs::write(&init, "#!/bin/sh\nexec /payload/bin/shunt-vm guest\n")
+            .and_then(|()| fs::set_permissions(&init, fs::Permissions::from_mode(0o755)))
+            .map_err(why)?;
+
+        sparse(&self.payload(), bytes + bytes / 4 + 8 * MIB)?;
+        let made = Command::new("mkfs.ext4")
+            .args([
+                "-q",
+                "-F",
+                "-O",
+                "^has_journal",
+                "-E",
+                "root_owner=0:0",
+                "-d",
+            ])
+            .args([&tree, &self.payload()])
+            .output()
+            .map_err(because("mkfs.ext4 (run this by scripts/in-sysroot)"))?;
+        match made.status.success() {
+            true => Ok(()),
+            false => Err(format!(
+                "mkfs.ext4 of the payload failed: {}",
+                String::from_utf8_lossy(&made.stderr).trim()
+            )),
+        }
+    }
+
+    fn clear(&self) {
+        // A folder that is not there is what this is for.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Drop for Drives {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+fn sparse(path: &Path, bytes: u64) -> Result<()> {
+    File::create(path)
+        .and_then(|file| file.set_len(bytes))
+        .map_err(because(path.display()))
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A running guest: QEMU as a child, its control port as requests and events. `test` and `demo` drive it.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::drives::Drives;
+use super::parts::Parts;
+use super::{Result, because, indented};
+use crate::protocol::{Event, Request, line};
+
+/// Longest time from the start of QEMU until the guest says it is ready; a few seconds on an idle machine.
+const BOOT_DEADLINE: Duration = Duration::from_secs(90);
+
+/// Finds the root by its partition, since NVMe drives get their numbers in any order, and reboots on every bug.
+pub(crate) const PARAMETERS: &str = "root=PARTUUID=7368756e-01 rootwait=30 init=/init console=ttyS0 panic=-1 oops=panic nvme.poll_queues=1";
+
+/// Why no event came.
+#[derive(Debug)]
+pub(crate) enum Gone {
+    /// QEMU has ended.
+    Died,
+    /// Nothing came until the deadline.
+    Silent,
+}
+
+impl std::fmt::Display for Gone {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            Self::Died => "the guest died",
+            Self::Silent => "the guest hangs",
+        })
+    }
+}
+
+/// A guest that is up. Killed on drop.
+pub(crate) struct Machine {
+    qemu: Child,
+    requests: ChildStdin,
+    events: Receiver<Event>,
+    errors: Option<JoinHandle<String>>,
+    _drives: Drives,
+}
+
+impl Machine {
+    /// Boots a guest with blank flash drives and waits until it is ready. The console log grows by this boot.
+    pub(crate) fn boot(parts: &Parts) -> Result<Self> {
+        let mut machine = Self::start(parts)?;
+        match machine.event(Instant::now() + BOOT_DEADLINE) {
+            Ok(Event::Ready) => Ok(machine),
+            Ok(other) => Err(format!("the guest said {other:?} before it was ready")),
+            Err(gone) => {
+                let errors = machine.end();
+                let tail = tail(&parts.console());
+                Err(format!(
+                    "{gone} before it was ready; its last words:\n{tail}{errors}"
+                ))
+            }
+        }
+    }
+
+    fn start(parts: &Parts) -> Result<Self> {
+        let drives = Drives::make(parts)?;
+        let mut qemu = command(parts, PARAMETERS)
+            .args([
+                "-chardev",
+                &format!(
+                    "file,id=console,append=on,path={}",
+                    parts.console().display()
+                ),
+            ])
+            .args(["-chardev", "stdio,id=control,signal=off"])
+            .args(["-serial", "chardev:console", "-serial", "chardev:control"])
+            .args(drives.arguments(&parts.root))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(because(
+                "qemu-system-x86_64 (run this by scripts/in-sysroot)",
+            ))?;
+        let requests = qemu.stdin.take().expect("stdin is piped");
+        let output = qemu.stdout.take().expect("stdout is piped");
+        let mut stderr = qemu.stderr.take().expect("stderr is piped");
+
+        let (sender, events) = mpsc::channel();
+        thread::spawn(move || {
+            // What is no event is noise of the firmware, which knows the port too.
+            let lines = BufReader::new(output)
+                .split(b'\n')
+                .map_while(std::result::Result::ok);
+            let parsed = lines.filter_map(|line| serde_json::from_slice(&line).ok());
+            for event in parsed {
+                if sender.send(event).is_err() {
+                    break;
+                }
+            }
+        });
+        let errors = thread::spawn(move || {
+            let mut text = Vec::new();
+            // An error ends the text, as the end of QEMU does.
+            let _ = stderr.read_to_end(&mut text);
+            String::from_utf8_lossy(&text).into_owned()
+        });
+        Ok(Self {
+            qemu,
+            requests,
+            events,
+            errors: Some(errors),
+            _drives: drives,
+        })
+    }
+
+    /// Sends a request; a guest that is gone shows at the next event.
+    pub(crate) fn send(&mut self, request: &Request) {
+        let _ = self
+            .requests
+            .write_all(line(request).as_bytes())
+            .and_then(|()| self.requests.flush());
+    }
+
+    /// The next event.
+    pub(crate) fn event(&mut self, deadline: Instant) -> std::result::Result<Event, Gone> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        self.events.recv_timeout(left).map_err(|why| match why {
+            RecvTimeoutError::Timeout => Gone::Silent,
+            RecvTimeoutError::Disconnected => Gone::Died,
+        })
+    }
+
+    /// Asks the guest to power off and waits for it.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        self.send(&Request::Stop);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        match self.event(deadline) {
+            Err(Gone::Died) => Ok(()),
+            Err(Gone::Silent) => Err("the guest did not power off in 20 s".to_owned()),
+            Ok(other) => Err(format!("the guest said {other:?} instead of powering off")),
+        }
+    }
+
+    /// Gives a guest that cannot go on the time to power off by itself, so that its console is whole.
+    pub(crate) fn abandon(mut self) {
+        let _ = self.event(Instant::now() + Duration::from_secs(10));
+    }
+
+    /// Ends QEMU and gives what it said on its standard error.
+    fn end(&mut self) -> String {
+        // It may have ended by itself, which is as good.
+        let _ = self.qemu.kill();
+        let _ = self.qemu.wait();
+        self.errors
+            .take()
+            .and_then(|thread| thread.join().ok())
+            .unwrap_or_default()
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// QEMU with the kernel, without drives and ports.
+pub(crate) fn command(parts: &Parts, parameters: &str) -> Command {
+    let mut qemu = Command::new("qemu-system-x86_64");
+    qemu.args([
+        "-accel",
+        "tcg,thread=multi",
+        "-cpu",
+        "max",
+        "-m",
+        "2G",
+        "-smp",
+        "2",
+        "-machine",
+        "q35",
+    ])
+    .args(["-nodefaults", "-no-reboot", "-display", "none"])
+    .arg("-kernel")
+    .arg(&parts.kernel)
+    .args(["-append", parameters]);
+    qemu
+}
+
+/// The last lines of the console.
+pub(crate) fn tail(console: &Path) -> String {
+    const LINES: usize = 60;
+    let text = fs::read(console).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    indented(&lines[lines.len().saturating_sub(LINES)..])
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a guest is made of: finds the files that `scripts/setup` and `scripts/build` left.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Result, because};
+
+/// The files that a guest boots from; the paths were there when it was made.
+pub(crate) struct Parts {
+    pub(crate) release: String,
+    pub(crate) kernel: PathBuf,
+    pub(crate) root: PathBuf,
+    pub(crate) module: PathBuf,
+    pub(crate) tools: PathBuf,
+    pub(crate) spec: PathBuf,
+    /// Where logs and temporary images go.
+    pub(crate) work: PathBuf,
+}
+
+impl Parts {
+    /// The parts for a kernel release, or for the default one. The working directory is the repository.
+    pub(crate) fn find(release: Option<&str>) -> Result<Self> {
+        let cache = cache()?;
+        let release = match release {
+            Some(release) => release.to_owned(),
+            None => default_release(&cache)?,
+        };
+        let kernel = cache.join("kernels").join(&release);
+        let work = Path::new("target/vm").join(&release);
+        fs::create_dir_all(&work).map_err(because(work.display()))?;
+        let there = |path: PathBuf, remedy: &str| match path.exists() {
+            true => Ok(path),
+            false => Err(format!(
+                "{} is missing: run {remedy} in the repository",
+                path.display()
+            )),
+        };
+        Ok(Self {
+            kernel: there(kernel.join("vmlinuz"), "scripts/setup")?,
+            root: there(cache.join("images/root.ext4"), "scripts/setup")?,
+            module: there(
+                Path::new("out").join(&release).join("shunt.ko"),
+                "scripts/build",
+            )?,
+            tools: there(PathBuf::from("out/bin"), "scripts/build")?,
+            spec: there(PathBuf::from("uapi/shunt.yaml"), "this")?,
+            work,
+            release,
+        })
+    }
+
+    /// Where the kernel's console is kept after the run.
+    pub(crate) fn console(&self) -> PathBuf {
+        self.work.join("console.log")
+    }
+}
+
+fn cache() -> Result<PathBuf> {
+    if let Some(cache) = env::var_os("SHUNT_CACHE") {
+        return Ok(cache.into());
+    }
+    let home = env::var_os("HOME").ok_or("neither SHUNT_CACHE nor HOME is set: set one of them")?;
+    Ok(Path::new(&home).join(".cache/shunt"))
+}
+
+fn default_release(cache: &Path) -> Result<String> {
+    let list = cache.join("kernels/list");
+    let text = fs::read_to_string(&list)
+        .map_err(|why| format!("{}: {why}: run scripts/setup", list.display()))?;
+    let first = text
+        .lines()
+        .next()
+        .ok_or_else(|| format!("{} is empty: run scripts/setup", list.display()))?;
+    Ok(first.to_owned())
+}

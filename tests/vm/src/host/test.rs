@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `shunt-vm test`: has the guest run the cases one by one, shows each verdict as it comes, and judges the console log.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use super::machine::{Gone, Machine, tail};
+use super::parts::Parts;
+use super::{Result, because, indented};
+use crate::cases::{self, Case};
+use crate::complaint::is_complaint;
+use crate::guest::case::DEADLINE;
+use crate::protocol::{Event, Outcome, Report, Request};
+
+/// Longest time for all cases together.
+const TOTAL_DEADLINE: Duration = Duration::from_secs(15 * 60);
+
+/// How long the guest may take on top of a case's own deadline to say that it was missed.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// Prints the names of the cases.
+pub(crate) fn list(wanted: &[String]) -> Result<bool> {
+    for case in select(wanted)? {
+        println!("{}", case.full_name());
+    }
+    Ok(true)
+}
+
+/// Runs the cases whose name holds one of the texts (all if there is none); true if none failed.
+pub(crate) fn run(release: Option<&str>, wanted: &[String]) -> Result<bool> {
+    let mut left: VecDeque<&Case> = select(wanted)?.into();
+    let parts = Parts::find(release)?;
+    fs::write(parts.console(), "").map_err(because(parts.console().display()))?;
+    println!("{} cases on {}", left.len(), parts.release);
+
+    let deadline = Instant::now() + TOTAL_DEADLINE;
+    let mut tally = Tally::default();
+    while !left.is_empty() && Instant::now() < deadline {
+        let mut machine = Machine::boot(&parts)?;
+        let mut sound = true;
+        while sound && Instant::now() < deadline {
+            let Some(case) = left.pop_front() else { break };
+            sound = match run_case(&mut machine, case) {
+                Ok(report) => tally.add(case, report),
+                Err(gone) => {
+                    tally.fail(
+                        &case.full_name(),
+                        &format!("{gone}; its last words:\n{}", tail(&parts.console())),
+                    );
+                    false
+                }
+            };
+        }
+        match sound {
+            true => machine.stop()?,
+            false => machine.abandon(),
+        }
+    }
+    for case in left {
+        tally.fail(
+            &case.full_name(),
+            &format!(
+                "not run: all cases together took over {} s",
+                TOTAL_DEADLINE.as_secs()
+            ),
+        );
+    }
+    tally.judge_console(&parts);
+    println!(
+        "{} passed, {} failed, {} skipped",
+        tally.passed, tally.failed, tally.skipped
+    );
+    Ok(tally.failed == 0)
+}
+
+fn select(wanted: &[String]) -> Result<Vec<&'static Case>> {
+    if let Some(nothing) = wanted
+        .iter()
+        .find(|text| !cases::all().any(|case| case.full_name().contains(*text)))
+    {
+        return Err(format!("no case has {nothing:?} in its name: see --list"));
+    }
+    let is_wanted = |case: &&Case| {
+        wanted.is_empty() || wanted.iter().any(|text| case.full_name().contains(text))
+    };
+    Ok(cases::all().filter(is_wanted).collect())
+}
+
+fn run_case(machine: &mut Machine, case: &Case) -> std::result::Result<Report, Gone> {
+    machine.send(&Request::Case(case.full_name()));
+    let deadline = Instant::now() + DEADLINE + GRACE;
+    loop {
+        match machine.event(deadline)? {
+            Event::End(report) => return Ok(report),
+            Event::Ready | Event::Text(_) => {}
+        }
+    }
+}
+
+#[derive(Default)]
+struct Tally {
+    passed: u32,
+    failed: u32,
+    skipped: u32,
+    /// Complaints of the kernel that a case was failed for.
+    blamed: Vec<String>,
+}
+
+impl Tally {
+    /// Shows the verdict on a case; true if the guest can go on.
+    fn add(&mut self, case: &Case, report: Report) -> bool {
+        let name = case.full_name();
+        let clean = report.clean && report.kernel.is_empty();
+        let outcome = match report.outcome {
+            Outcome::Passed | Outcome::Skipped(_) if !report.kernel.is_empty() => {
+                Outcome::Failed(format!("the kernel said:\n{}", indented(&report.kernel)))
+            }
+            Outcome::Failed(why) if !report.kernel.is_empty() => Outcome::Failed(format!(
+                "{why}\n  and the kernel said:\n{}",
+                indented(&report.kernel)
+            )),
+            outcome => outcome,
+        };
+        self.blamed.extend(report.kernel);
+        match outcome {
+            Outcome::Passed => {
+                self.passed += 1;
+                show(&format!("ok {name} ({:.1} s)", report.seconds));
+            }
+            Outcome::Failed(why) => self.fail(&name, &why),
+            Outcome::Skipped(why) => {
+                self.skipped += 1;
+                show(&format!("skipped {name}: {why}"));
+            }
+        }
+        clean
+    }
+
+    fn fail(&mut self, name: &str, why: &str) {
+        self.failed += 1;
+        show(&format!("FAILED {name}: {}", why.trim_end()));
+    }
+
+    /// Complaints that came during no case (at boot, in a panic, at power-off) are a failure of their own.
+    fn judge_console(&mut self, parts: &Parts) {
+        let console = fs::read(parts.console()).unwrap_or_default();
+        let console = String::from_utf8_lossy(&console);
+        let is_new = |line: &&str| {
+            is_complaint(line)
+                && !self
+                    .blamed
+                    .iter()
+                    .any(|known| line.contains(known.as_str()))
+        };
+        let new: Vec<String> = console.lines().filter(is_new).map(str::to_owned).collect();
+        if !new.is_empty() {
+            let log = parts.console();
+            self.fail(
+                "console",
+                &format!(
+                    "the kernel said (all of it is in {}):\n{}",
+                    log.display(),
+                    indented(&new)
+                ),
+            );
+        }
+    }
+}
+
+/// One line of progress, at once.
+fn show(line: &str) {
+    println!("{line}");
+    // Whoever closed the pipe wants no more of it.
+    let _ = std::io::stdout().flush();
+}

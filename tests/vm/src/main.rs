@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `shunt-vm` boots the stock kernel in QEMU, with emulated NVMe flash drives, and runs cases, the demo or a shell in it.
+//! One static binary is both ends: the harness on the host, and from the payload drive the first program of the guest.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is a binary: it owns its output"
+)]
+
+mod cases;
+mod cli;
+mod complaint;
+mod guest;
+mod host;
+mod protocol;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command, GuestCommand};
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Test {
+            list: true, case, ..
+        } => host::test::list(&case),
+        Command::Test { kernel, case, .. } => host::test::run(kernel.as_deref(), &case),
+        Command::Demo { kernel } => host::demo::run(kernel.as_deref()),
+        Command::Shell { kernel } => host::shell::run(kernel.as_deref()),
+        Command::Guest { command: None } => guest::init::run(),
+        Command::Guest {
+            command: Some(GuestCommand::Case { name }),
+        } => return guest::case::run(&name),
+        Command::Guest {
+            command: Some(GuestCommand::Demo { colour }),
+        } => return guest::demo::run(colour),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(why) => {
+            eprintln!("shunt-vm: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the host and the guest say to each other on the second serial port: one JSON object a line.
+
+use serde::{Deserialize, Serialize};
+
+/// From the host to the guest.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Request {
+    /// Run the case of this name and answer with [`Event::End`].
+    Case(String),
+    /// Run the demo; its output comes as [`Event::Text`], then [`Event::End`].
+    Demo { colour: bool },
+    /// Power off.
+    Stop,
+}
+
+/// From the guest to the host.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Event {
+    /// The guest is up and waits for a request.
+    Ready,
+    /// Output to be shown to the user as it is.
+    Text(String),
+    /// The request is done.
+    End(Report),
+}
+
+/// How a request ended.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Report {
+    pub(crate) outcome: Outcome,
+    /// How long it took, in seconds of the guest.
+    pub(crate) seconds: f64,
+    /// Lines of the kernel log that should not be there.
+    pub(crate) kernel: Vec<String>,
+    /// Whether the guest can be trusted to run another case.
+    pub(crate) clean: bool,
+}
+
+/// The verdict on a case.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Outcome {
+    Passed,
+    Failed(String),
+    Skipped(String),
+}
+
+/// One message as a line, with the newline.
+pub(crate) fn line(message: &impl Serialize) -> String {
+    let mut line = serde_json::to_string(message).expect("messages have string keys only");
+    line.push('\n');
+    line
+}
