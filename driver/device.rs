@@ -289,10 +289,8 @@ impl Device {
         };
         if suspended {
             let route = Route::through(&self.table());
-            let mut frozen = self.disk.freeze();
-            let path = frozen.path_mut();
-            path.route = route;
-            self.disk.data().release(path);
+            self.disk.freeze().path_mut().route = route;
+            self.disk.data().release();
         }
         if thaw {
             self.disk.thaw_file_system().map_err(Refused::FileSystem)?;

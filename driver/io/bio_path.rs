@@ -85,11 +85,10 @@ impl Io {
         self.flush_first.set_table(table);
     }
 
-    /// Forwards the bios that waited, in their order. May sleep. The device must be frozen, and
-    /// the path lead somewhere.
-    pub(crate) fn release(&self, path: &Path) {
+    /// Submits the bios that waited again, in their order. May sleep.
+    pub(crate) fn release(&self) {
         while let Some(bio) = self.pop_held() {
-            self.forward(path, bio);
+            bio.submit();
         }
     }
 
@@ -124,9 +123,19 @@ impl Io {
         }
     }
 
+    /// As [`Self::measure`], where a call more does not matter.
+    #[inline(never)]
+    pub(super) fn measure_called(
+        &self,
+        mode: StatsMode,
+        bio: &mut OwnedBio,
+    ) -> Result<(), Status> {
+        self.measure(mode, bio)
+    }
+
     /// Begins to measure a bio that is about to be forwarded.
     #[inline(always)]
-    pub(super) fn measure(&self, mode: StatsMode, bio: &mut OwnedBio) -> Result<(), Status> {
+    fn measure(&self, mode: StatsMode, bio: &mut OwnedBio) -> Result<(), Status> {
         match mode {
             StatsMode::Off => Ok(()),
             StatsMode::Counters => {

@@ -35,7 +35,7 @@ pub(super) fn forward(io: &Io, mode: StatsMode, table: &Table, mut bio: OwnedBio
         return bio.end(Status::IOERR);
     };
     let waits = bio.is_preflush() && bio.bytes() != 0;
-    let mut measured = io.measure(mode, &mut bio);
+    let mut measured = io.measure_called(mode, &mut bio);
     if measured.is_ok() && mode != StatsMode::Full {
         // Whatever is measured, a retarget must not overtake what waits, nor the children.
         measured = io.hooks.attach(&mut bio, Measured::unmeasured);

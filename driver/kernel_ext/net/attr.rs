@@ -123,6 +123,7 @@ pub(crate) struct Attrs<'a>(pub(super) &'a [u8]);
 impl<'a> Iterator for Attrs<'a> {
     type Item = Attr<'a>;
 
+    #[inline(never)]
     fn next(&mut self) -> Option<Attr<'a>> {
         let (&[len_low, len_high, kind_low, kind_high], _) = self.0.split_first_chunk::<4>()?;
         let len = usize::from(u16::from_ne_bytes([len_low, len_high]));
@@ -157,6 +158,8 @@ impl Writer<'_> {
         }
     }
 
+    // Called from so many places that a copy in each would double the module.
+    #[inline(never)]
     fn put(&mut self, kind: u16, payload: &[u8]) -> Result {
         let len = c_int::try_from(payload.len()).map_err(|_| EMSGSIZE)?;
         // SAFETY: By the type invariant the message is ours; `payload` has `len` bytes.
@@ -164,11 +167,13 @@ impl Writer<'_> {
     }
 
     /// Writes a number of 4 bytes. `EMSGSIZE` if the message is full; so below.
+    #[inline(never)]
     pub(crate) fn u32(&mut self, kind: u16, value: u32) -> Result {
         self.put(kind, &value.to_ne_bytes())
     }
 
     /// Writes a number in 4 bytes, or in 8 if it needs them.
+    #[inline(never)]
     pub(crate) fn uint(&mut self, kind: u16, value: u64) -> Result {
         match u32::try_from(value) {
             Ok(value) => self.put(kind, &value.to_ne_bytes()),
