@@ -10,3 +10,5 @@ pub mod extent;
 pub mod histogram;
 #[path = "../../../driver/logic/name.rs"]
 pub mod name;
+#[path = "../../../driver/logic/table.rs"]
+pub mod table;
