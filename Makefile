@@ -7,7 +7,7 @@ MODDIR ?= /usr/lib/modules
 STRIP  ?= strip
 
 config   = $(shell sed -n 's/^CONFIG_$(1)="\{0,1\}\([^"]*\).*/\1/p' $(KDIR)/.config)
-release  = $(shell cat $(KDIR)/include/config/kernel.release)
+release  = $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
 out      = $(CURDIR)/out/$(release)
 programs = $(CURDIR)/out/bin/shunt $(CURDIR)/out/bin/shuntd
 
@@ -32,7 +32,7 @@ clippy:
 	@+$(kbuild) MO=$(out)/clippy CLIPPY=1 KRUSTFLAGS=-Dwarnings modules
 
 install:
-	@test -e $(out)/shunt.ko || { echo "there is no module for $(release): run make first" >&2; exit 1; }
+	@test -e $(out)/shunt.ko || { echo "shunt: there is no module for the kernel of $(KDIR): run make first" >&2; exit 1; }
 	install -D -m 644 $(out)/shunt.ko $(DESTDIR)$(MODDIR)/$(release)/updates/shunt.ko
 	$(if $(wildcard $(programs)),install -D -m 755 -t $(DESTDIR)$(PREFIX)/sbin $(wildcard $(programs)))
 	$(if $(DESTDIR),,depmod $(release))

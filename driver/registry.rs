@@ -231,7 +231,9 @@ impl Devices {
 
     /// The place of device `id` in the list.
     fn place(&self, id: u32) -> Option<usize> {
-        self.list.binary_search_by_key(&id, |device| device.id()).ok()
+        self.list
+            .binary_search_by_key(&id, |device| device.id())
+            .ok()
     }
 
     /// The lowest free id, and its place in the list. `EEXIST` if the name is taken.

@@ -125,11 +125,7 @@ impl Io {
 
     /// As [`Self::measure`], where a call more does not matter.
     #[inline(never)]
-    pub(super) fn measure_called(
-        &self,
-        mode: StatsMode,
-        bio: &mut OwnedBio,
-    ) -> Result<(), Status> {
+    pub(super) fn measure_called(&self, mode: StatsMode, bio: &mut OwnedBio) -> Result<(), Status> {
         self.measure(mode, bio)
     }
 

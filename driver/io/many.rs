@@ -116,9 +116,8 @@ impl FlushFirst {
 impl Run for FlushFirst {
     fn run(&self) -> Option<u32> {
         let table = self.table.lock().clone();
-        let Some((table, bios)) = table.as_ref().and_then(|t| Some((t, t.bios()?))) else {
-            return None;
-        };
+        let table = table.as_ref()?;
+        let bios = table.bios()?;
         // One flush for all that wait already.
         let mut waiting = self.take();
         let flushed = table.drives().try_for_each(|drive| drive.device().flush());

@@ -192,7 +192,7 @@ impl OpenDevice {
         // SAFETY: `path` ends with NUL; holder and operations are static.
         let file = from_err_ptr(unsafe {
             bindings::bdev_file_open_by_path(
-                path.as_ptr().cast(),
+                path.as_char_ptr(),
                 mode,
                 holder.as_raw(),
                 &Holder::<E>::OPERATIONS,

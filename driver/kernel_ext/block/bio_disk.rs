@@ -103,9 +103,9 @@ impl<T: Operations> BioDisk<T> {
             }),
             GFP_KERNEL,
         )?;
+        let limits = settings.limits.as_raw();
         // SAFETY: The limits are exclusively borrowed and initialised.
-        let disk =
-            from_err_ptr(unsafe { bindings::shunt_blk_alloc_disk(settings.limits.as_raw()) })?;
+        let disk = from_err_ptr(unsafe { bindings::shunt_blk_alloc_disk(limits) })?;
         // SAFETY: What is no error is not null.
         let disk = unsafe { NonNull::new_unchecked(disk) };
         // SAFETY: It is not moved out of its place before it is dropped.

@@ -30,7 +30,7 @@ impl QueueLimits {
                 &mut self.0,
                 device.as_raw(),
                 start,
-                prefix.as_ptr().cast(),
+                prefix.as_char_ptr(),
             )
         };
     }
