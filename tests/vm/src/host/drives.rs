@@ -20,6 +20,9 @@ const FLASH: [(u64, u32); 4] = [
     (192 * MIB, 4096),
 ];
 
+/// Name of such a folder, before the number of the process that it belongs to.
+const FOLDER: &str = "drives-";
+
 /// A folder with the images of one boot; removed on drop.
 pub(crate) struct Drives {
     folder: PathBuf,
@@ -28,9 +31,9 @@ pub(crate) struct Drives {
 impl Drives {
     /// Makes blank flash drives and a payload image with the runner, the tools and the module.
     pub(crate) fn make(parts: &Parts) -> Result<Self> {
-        let folder = parts.work.join(format!("drives-{}", process::id()));
+        clear_abandoned(&parts.work);
+        let folder = parts.work.join(format!("{FOLDER}{}", process::id()));
         let drives = Self { folder };
-        drives.clear();
         fs::create_dir_all(&drives.folder).map_err(because(drives.folder.display()))?;
         for (index, (bytes, _)) in FLASH.iter().enumerate() {
             sparse(&drives.flash(index), *bytes)?;
@@ -123,16 +126,23 @@ impl Drives {
             )),
         }
     }
-
-    fn clear(&self) {
-        // A folder that is not there is what this is for.
-        let _ = fs::remove_dir_all(&self.folder);
-    }
 }
 
 impl Drop for Drives {
     fn drop(&mut self) {
-        self.clear();
+        // What cannot be removed now is removed by the next run.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Removes the folders of harnesses that were killed.
+fn clear_abandoned(work: &Path) {
+    for entry in fs::read_dir(work).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(FOLDER));
+        if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 

@@ -169,23 +169,25 @@ impl Drop for Machine {
 
 /// QEMU with the kernel, without drives and ports.
 pub(crate) fn command(parts: &Parts, parameters: &str) -> Command {
-    let mut qemu = Command::new("qemu-system-x86_64");
-    qemu.args([
-        "-accel",
-        "tcg,thread=multi",
-        "-cpu",
-        "max",
-        "-m",
-        "2G",
-        "-smp",
-        "2",
-        "-machine",
-        "q35",
-    ])
-    .args(["-nodefaults", "-no-reboot", "-display", "none"])
-    .arg("-kernel")
-    .arg(&parts.kernel)
-    .args(["-append", parameters]);
+    // QEMU ends with the harness, however that ends.
+    let mut qemu = Command::new("setpriv");
+    qemu.args(["--pdeathsig", "KILL", "qemu-system-x86_64"])
+        .args([
+            "-accel",
+            "tcg,thread=multi",
+            "-cpu",
+            "max",
+            "-m",
+            "2G",
+            "-smp",
+            "2",
+            "-machine",
+            "q35",
+        ])
+        .args(["-nodefaults", "-no-reboot", "-display", "none"])
+        .arg("-kernel")
+        .arg(&parts.kernel)
+        .args(["-append", parameters]);
     qemu
 }
 

@@ -29,7 +29,6 @@ impl Parts {
         };
         let kernel = cache.join("kernels").join(&release);
         let work = Path::new("target/vm").join(&release);
-        fs::create_dir_all(&work).map_err(because(work.display()))?;
         let there = |path: PathBuf, remedy: &str| match path.exists() {
             true => Ok(path),
             false => Err(format!(
@@ -37,7 +36,7 @@ impl Parts {
                 path.display()
             )),
         };
-        Ok(Self {
+        let parts = Self {
             kernel: there(kernel.join("vmlinuz"), "scripts/setup")?,
             root: there(cache.join("images/root.ext4"), "scripts/setup")?,
             module: there(
@@ -48,7 +47,9 @@ impl Parts {
             spec: there(PathBuf::from("uapi/shunt.yaml"), "this")?,
             work,
             release,
-        })
+        };
+        fs::create_dir_all(&parts.work).map_err(because(parts.work.display()))?;
+        Ok(parts)
     }
 
     /// Where the kernel's console is kept after the run.

@@ -55,7 +55,10 @@ pub(crate) fn run(release: Option<&str>, wanted: &[String]) -> Result<bool> {
         }
         match sound {
             true => machine.stop()?,
-            false => machine.abandon(),
+            false => {
+                machine.abandon();
+                tally.excuse_console(&parts);
+            }
         }
     }
     for case in left {
@@ -143,29 +146,40 @@ impl Tally {
         show(&format!("FAILED {name}: {}", why.trim_end()));
     }
 
-    /// Complaints that came during no case (at boot, in a panic, at power-off) are a failure of their own.
+    /// Takes what the console complained of so far as part of the failure that was just shown.
+    fn excuse_console(&mut self, parts: &Parts) {
+        let new = self.complaints(parts);
+        self.blamed.extend(new);
+    }
+
+    /// Complaints that came during no case (at boot, at power-off) are a failure of their own.
     fn judge_console(&mut self, parts: &Parts) {
-        let console = fs::read(parts.console()).unwrap_or_default();
-        let console = String::from_utf8_lossy(&console);
-        let is_new = |line: &&str| {
-            is_complaint(line)
-                && !self
-                    .blamed
-                    .iter()
-                    .any(|known| line.contains(known.as_str()))
-        };
-        let new: Vec<String> = console.lines().filter(is_new).map(str::to_owned).collect();
+        let new = self.complaints(parts);
         if !new.is_empty() {
-            let log = parts.console();
+            let (log, new) = (parts.console(), indented(&new));
             self.fail(
                 "console",
                 &format!(
-                    "the kernel said (all of it is in {}):\n{}",
-                    log.display(),
-                    indented(&new)
+                    "the kernel said (all of it is in {}):\n{new}",
+                    log.display()
                 ),
             );
         }
+    }
+
+    /// Complaints in the console log that no case was failed for.
+    fn complaints(&self, parts: &Parts) -> Vec<String> {
+        let console = fs::read(parts.console()).unwrap_or_default();
+        let console = String::from_utf8_lossy(&console);
+        let is_known = |line: &str| {
+            self.blamed
+                .iter()
+                .any(|known| line.contains(known.as_str()))
+        };
+        let new = console
+            .lines()
+            .filter(|line| is_complaint(line) && !is_known(line));
+        new.map(str::to_owned).collect()
     }
 }
 
