@@ -90,7 +90,8 @@ impl Device {
         table: Arc<Table>,
     ) -> Result<Arc<Self>, Refused> {
         let pin = ModulePin::new()?;
-        let io = Io::new(contexts)?;
+        let request_queue = spec.queue_mode == QueueMode::Mq;
+        let io = Io::new(contexts, !request_queue)?;
         io.set_table(&table);
         let path = Path {
             stats_mode: spec.stats_mode,
@@ -104,6 +105,7 @@ impl Device {
                 limits: &mut table.limits(),
                 sectors: table.sectors(),
                 read_only: spec.read_only,
+                request_queue,
             },
             io,
             path,
@@ -289,8 +291,10 @@ impl Device {
         };
         if suspended {
             let route = Route::through(&self.table());
-            self.disk.freeze().path_mut().route = route;
-            self.disk.data().release();
+            let mut frozen = self.disk.freeze();
+            let path = frozen.path_mut();
+            path.route = route;
+            self.disk.data().release(path);
         }
         if thaw {
             self.disk.thaw_file_system().map_err(Refused::FileSystem)?;

@@ -58,8 +58,6 @@ pub(crate) enum Refused {
     Disk(Error),
     /// The file system on the device could not be stopped.
     FileSystem(Error),
-    /// Something that is not done yet.
-    Unsupported(&'static str),
 }
 
 /// Why a target cannot be used.
@@ -158,7 +156,7 @@ impl Refused {
             Self::Target(_, error) => error.error(),
             Self::TooManyTargets => E2BIG,
             Self::Shorter { .. } => ERANGE,
-            Self::Promised(_) | Self::Unsupported(_) => not_supported(),
+            Self::Promised(_) => not_supported(),
         }
     }
 
@@ -194,7 +192,6 @@ impl Refused {
             }
             Self::Disk(_) => f.write_str("the disk could not be added to the system"),
             Self::FileSystem(_) => f.write_str("the file system could not be stopped"),
-            Self::Unsupported(what) => write!(f, "{what} is not supported yet"),
         }
     }
 }

@@ -74,6 +74,12 @@ struct gendisk *shunt_blk_alloc_disk(struct queue_limits *limits)
 	return blk_alloc_disk(limits, NUMA_NO_NODE);
 }
 
+struct gendisk *shunt_blk_mq_alloc_disk(struct blk_mq_tag_set *tags,
+					struct queue_limits *limits)
+{
+	return blk_mq_alloc_disk(tags, limits, NULL);
+}
+
 void shunt_mutex_lock(struct mutex *lock)
 {
 	mutex_lock(lock);

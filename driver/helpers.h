@@ -4,6 +4,7 @@
 #ifndef SHUNT_HELPERS_H
 #define SHUNT_HELPERS_H
 
+#include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/mempool.h>
 #include <linux/workqueue.h>
@@ -26,6 +27,12 @@ static const blk_status_t SHUNT_BLK_STS_IOERR = BLK_STS_IOERR;
 static const blk_status_t SHUNT_BLK_STS_AGAIN = BLK_STS_AGAIN;
 static const xa_mark_t SHUNT_XA_PRESENT = XA_PRESENT;
 static const size_t SHUNT_CACHE_BYTES = SMP_CACHE_BYTES;
+static const u32 SHUNT_BLK_FEAT_POLL = BLK_FEAT_POLL;
+static const unsigned int SHUNT_BLK_MQ_FLAGS = BLK_MQ_F_BLOCKING | BLK_MQ_F_STACKING;
+static const int SHUNT_NUMA_NO_NODE = NUMA_NO_NODE;
+static const blk_opf_t SHUNT_REQ_OWN_FLAGS =
+	REQ_NOWAIT | REQ_POLLED | REQ_ALLOC_CACHE;
+static const blk_opf_t SHUNT_OPF_FLUSH = REQ_OP_WRITE | REQ_PREFLUSH;
 static const u32 SHUNT_BD_PARTNO = BD_PARTNO;
 static const unsigned long SHUNT_GD_DEAD = BIT(GD_DEAD);
 static const u8 SHUNT_MCAST_ADMIN = GENL_MCAST_CAP_SYS_ADMIN;
@@ -48,6 +55,8 @@ bool shunt_bio_has_data(struct bio *bio);
 void shunt_account_flush(struct block_device *bdev, u64 ns);
 
 struct gendisk *shunt_blk_alloc_disk(struct queue_limits *limits);
+struct gendisk *shunt_blk_mq_alloc_disk(struct blk_mq_tag_set *tags,
+					struct queue_limits *limits);
 void shunt_mutex_lock(struct mutex *lock);
 void shunt_disk_get(struct gendisk *disk);
 bool shunt_bdev_tryget(struct block_device *bdev);

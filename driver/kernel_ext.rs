@@ -10,6 +10,7 @@
 //! | `block/bio_list.rs`, `block/bio_set.rs` | `struct bio_list`, `struct bio_set` | the same |
 //! | `block/disk_stats.rs` | `struct disk_stats` | accounting of bios |
 //! | `block/bio_disk.rs` | bio-based `struct gendisk` | bio-based `GenDisk` |
+//! | `block/request_queue.rs` | `struct blk_mq_tag_set` | data of requests in `kernel::block::mq` |
 //! | `block/bdev.rs` | opened `struct block_device` | `kernel::block::bdev` |
 //! | `block/limits.rs` | `struct queue_limits` | stacking in `GenDiskBuilder` |
 //! | `net/genl.rs`, `net/dump.rs` | `struct genl_family` | operations in `kernel::net::netlink` |

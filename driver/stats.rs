@@ -39,12 +39,15 @@ pub(crate) struct DeviceStats {
     counters: PerCpuCounters<COUNTERS>,
     /// Most operations that were seen in flight; written once a tick at most.
     peaks: [AtomicU64; OPS],
+    /// Whether /proc/diskstats is to be kept, because the block layer does not.
+    pub(crate) disk_stats: bool,
 }
 
 impl DeviceStats {
     /// Counters that are all zero. May sleep.
-    pub(crate) fn new() -> Result<Self, AllocError> {
+    pub(crate) fn new(disk_stats: bool) -> Result<Self, AllocError> {
         Ok(Self {
+            disk_stats,
             counters: PerCpuCounters::new()?,
             peaks: [const { AtomicU64::new(0) }; OPS],
         })

@@ -94,13 +94,9 @@ impl Said<'_> {
     pub(super) fn device_spec(&self) -> Result<DeviceSpec, Refused> {
         let name = self.name.ok_or(Refused::Missing("device's name"))?;
         name::check(name.to_bytes())?;
-        let queue_mode = self.queue_mode.unwrap_or(QueueMode::Bio);
-        if queue_mode != QueueMode::Bio {
-            return Err(Refused::Unsupported("queue mode mq"));
-        }
         Ok(DeviceSpec {
             name: name.try_into()?,
-            queue_mode,
+            queue_mode: self.queue_mode.unwrap_or(QueueMode::Bio),
             stats_mode: self.stats_mode.unwrap_or(StatsMode::Full),
             read_only: self.read_only.unwrap_or(false),
         })

@@ -72,9 +72,9 @@ impl Route {
 
 impl Io {
     /// With statistics that are all zero. May sleep.
-    pub(crate) fn new(contexts: Arc<Contexts<Measured>>) -> Result<Self> {
+    pub(crate) fn new(contexts: Arc<Contexts<Measured>>, disk_stats: bool) -> Result<Self> {
         Ok(Self {
-            hooks: Hooks::new(DeviceStats::new()?, contexts)?,
+            hooks: Hooks::new(DeviceStats::new(disk_stats)?, contexts)?,
             held: KBox::pin_init(new_spinlock!(BioList::new()), GFP_KERNEL)?,
             flush_first: Work::new(FlushFirst::new()?)?,
         })
@@ -85,10 +85,12 @@ impl Io {
         self.flush_first.set_table(table);
     }
 
-    /// Submits the bios that waited again, in their order. May sleep.
-    pub(crate) fn release(&self) {
+    /// Forwards the bios that waited, in their order. May sleep. The device must be frozen, and
+    /// the path lead somewhere.
+    #[inline(never)]
+    pub(crate) fn release(&self, path: &Path) {
         while let Some(bio) = self.pop_held() {
-            bio.submit();
+            self.forward(path, bio);
         }
     }
 

@@ -30,7 +30,7 @@ impl Measured {
         let op = op_of(bio);
         // The block layer has columns of their own for flushes, and no in-flight for them.
         stats.begin(op);
-        if op != Op::Flush && bio.start_accounting() {
+        if stats.disk_stats && op != Op::Flush && bio.start_accounting() {
             stats.note_peaks();
         }
         Self {
@@ -62,6 +62,9 @@ impl Completion for Measured {
         };
         let ns = monotonic_ns().saturating_sub(self.start_ns);
         stats.end(op, self.bytes, ns, bio.status());
+        if !stats.disk_stats {
+            return;
+        }
         if op == Op::Flush {
             bio.account_flush(ns);
         } else {

@@ -10,3 +10,4 @@ pub(crate) mod bio_set;
 mod disk_stats;
 pub(crate) mod hook;
 pub(crate) mod limits;
+mod request_queue;

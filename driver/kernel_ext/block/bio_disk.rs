@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Disks that take bios directly, without a request queue's scheduler.
+//! Disks that take bios: directly, or behind a request queue that merges and schedules.
 //!
 //! Implement [`Operations`] and make a [`BioDisk`]; each bio that is sent to the disk arrives in
 //! [`Operations::submit_bio`] as an [`OwnedBio`].
@@ -12,7 +12,10 @@
 //! C headers: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h),
 //! [`block/holder.c`](srctree/block/holder.c)
 
-use super::{super::bindings, bdev::BlockDevice, bio::OwnedBio, limits::QueueLimits};
+use super::{
+    super::bindings, bdev::BlockDevice, bio::OwnedBio, limits::QueueLimits,
+    request_queue::RequestQueue,
+};
 use core::{
     cell::UnsafeCell,
     ptr::NonNull,
@@ -45,7 +48,7 @@ pub(crate) trait Operations: Sized {
 
 /// # Invariants
 ///
-/// - `path` is written with `changing` held and the disk's queue frozen, or before the disk is
+/// - `path` is written with `changing` held and the disk's queue frozen or quiesced, or before the disk is
 ///   added.
 /// - `leaving` is written with the disk's `open_mutex` held.
 #[pin_data]
@@ -65,6 +68,7 @@ struct Private<T: Operations> {
 pub(crate) struct BioDisk<T: Operations> {
     disk: NonNull<bindings::gendisk>,
     private: NonNull<Private<T>>,
+    requests: Option<RequestQueue<T>>,
 }
 
 // SAFETY: The disk may be used and removed by any thread; data and path are `Send` and `Sync`.
@@ -82,11 +86,16 @@ pub(crate) struct Settings<'a> {
     pub(crate) sectors: u64,
     /// Whether the block layer refuses writes.
     pub(crate) read_only: bool,
+    /// Whether it has a request queue.
+    pub(crate) request_queue: bool,
 }
 
 impl<T: Operations> BioDisk<T> {
     const TABLE: bindings::block_device_operations = bindings::block_device_operations {
         submit_bio: Some(submit_bio_callback::<T>),
+        ..Self::REQUEST_TABLE
+    };
+    const REQUEST_TABLE: bindings::block_device_operations = bindings::block_device_operations {
         open: Some(open_callback::<T>),
         owner: (&raw const bindings::__this_module).cast_mut(),
         ..pin_init::zeroed()
@@ -103,9 +112,20 @@ impl<T: Operations> BioDisk<T> {
             }),
             GFP_KERNEL,
         )?;
+        let requests = match settings.request_queue {
+            true => {
+                settings.limits.no_poll();
+                Some(RequestQueue::new()?)
+            }
+            false => None,
+        };
         let limits = settings.limits.as_raw();
-        // SAFETY: The limits are exclusively borrowed and initialised.
-        let disk = from_err_ptr(unsafe { bindings::shunt_blk_alloc_disk(limits) })?;
+        let disk = from_err_ptr(match &requests {
+            // SAFETY: The limits are exclusively borrowed and initialised, and the tags too.
+            Some(queue) => unsafe { bindings::shunt_blk_mq_alloc_disk(queue.tags(), limits) },
+            // SAFETY: The limits are exclusively borrowed and initialised.
+            None => unsafe { bindings::shunt_blk_alloc_disk(limits) },
+        })?;
         // SAFETY: What is no error is not null.
         let disk = unsafe { NonNull::new_unchecked(disk) };
         // SAFETY: It is not moved out of its place before it is dropped.
@@ -121,7 +141,11 @@ impl<T: Operations> BioDisk<T> {
             return Err(error);
         }
         // INVARIANT: The disk was added, with its private data.
-        Ok(Self { disk, private })
+        Ok(Self {
+            disk,
+            private,
+            requests,
+        })
     }
 
     /// Fills a disk in and adds it to the system.
@@ -145,7 +169,13 @@ impl<T: Operations> BioDisk<T> {
         // SAFETY: As above.
         unsafe { (*disk).private_data = private.as_ptr().cast() };
         // SAFETY: As above; the table is constant.
-        unsafe { (*disk).fops = &Self::TABLE };
+        unsafe {
+            (*disk).fops = if settings.request_queue {
+                &Self::REQUEST_TABLE
+            } else {
+                &Self::TABLE
+            }
+        };
         // SAFETY: As above.
         unsafe { bindings::set_disk_ro(disk, settings.read_only) };
         // SAFETY: As above.
@@ -178,8 +208,16 @@ impl<T: Operations> BioDisk<T> {
         let queue = self.queue();
         // SAFETY: The queue is live. The block layer wants this lock before the freeze.
         unsafe { bindings::shunt_mutex_lock(&raw mut (*queue).limits_lock) };
-        // SAFETY: As above.
-        let memflags = unsafe { bindings::shunt_freeze_queue(queue) };
+        let memflags = if self.requests.is_some() {
+            // Requests that wait keep the queue from freezing; no request is being carried out
+            // in a queue that is quiesced.
+            // SAFETY: As above.
+            unsafe { bindings::blk_mq_quiesce_queue(queue) };
+            0
+        } else {
+            // SAFETY: As above.
+            unsafe { bindings::shunt_freeze_queue(queue) }
+        };
         // INVARIANT: All three were taken above.
         Frozen {
             disk: self,
@@ -274,6 +312,8 @@ impl<T: Operations> Drop for BioDisk<T> {
         // SAFETY: By the type invariant the disk was added. This waits until no bio is being
         // submitted, and fails those that come later.
         unsafe { bindings::del_gendisk(self.disk.as_ptr()) };
+        // Its tags go before the disk, as the block layer wants it.
+        drop(self.requests.take());
         // SAFETY: The disk is removed; our reference is given up.
         unsafe { bindings::put_disk(self.disk.as_ptr()) };
         // SAFETY: It came from a `KBox`. No callback can run any more: `submit_bio` and `open` need
@@ -286,7 +326,7 @@ impl<T: Operations> Drop for BioDisk<T> {
 ///
 /// # Invariants
 ///
-/// The queue is frozen; its `limits_lock` is held while `limits_locked`.
+/// The queue is frozen, or quiesced if it has requests; its `limits_lock` is held while `limits_locked`.
 pub(crate) struct Frozen<'a, T: Operations> {
     disk: &'a BioDisk<T>,
     memflags: c_uint,
@@ -297,7 +337,8 @@ pub(crate) struct Frozen<'a, T: Operations> {
 impl<T: Operations> Frozen<'_, T> {
     /// Where bios are sent.
     pub(crate) fn path_mut(&mut self) -> &mut T::Path {
-        // SAFETY: The queue is frozen and `changing` is held, so nobody else has a reference.
+        // SAFETY: The queue is frozen or quiesced, and `changing` is held, so nobody else has a
+        // reference.
         unsafe { &mut *self.disk.private().get_ref().path.get() }
     }
 
@@ -305,6 +346,9 @@ impl<T: Operations> Frozen<'_, T> {
     pub(crate) fn set_limits(&mut self, limits: &mut QueueLimits) -> Result {
         if !core::mem::take(&mut self.limits_locked) {
             return Err(EINVAL);
+        }
+        if self.disk.requests.is_some() {
+            limits.no_poll();
         }
         let queue = self.disk.queue();
         // SAFETY: The queue is live, and the lock of its limits is held.
@@ -317,8 +361,13 @@ impl<T: Operations> Frozen<'_, T> {
 impl<T: Operations> Drop for Frozen<'_, T> {
     fn drop(&mut self) {
         let queue = self.disk.queue();
-        // SAFETY: By the type invariant the queue is frozen.
-        unsafe { bindings::shunt_unfreeze_queue(queue, self.memflags) };
+        if self.disk.requests.is_some() {
+            // SAFETY: By the type invariant the queue is quiesced.
+            unsafe { bindings::blk_mq_unquiesce_queue(queue) };
+        } else {
+            // SAFETY: By the type invariant the queue is frozen.
+            unsafe { bindings::shunt_unfreeze_queue(queue, self.memflags) };
+        }
         if self.limits_locked {
             // SAFETY: By the type invariant it is locked.
             unsafe { bindings::mutex_unlock(&raw mut (*queue).limits_lock) };
@@ -383,16 +432,28 @@ unsafe extern "C" fn submit_bio_callback<T: Operations>(bio: *mut bindings::bio)
     let device = unsafe { (*bio).bi_bdev };
     // SAFETY: As above.
     let disk = unsafe { (*device).bd_disk };
-    // SAFETY: The block layer holds the queue's usage counter, so the disk has not been removed.
+    // SAFETY: The block layer never passes null.
+    let bio = unsafe { NonNull::new_unchecked(bio) };
+    // SAFETY: The bio was submitted to this driver, and the block layer holds the queue's usage
+    // counter, so the disk has not been removed.
+    unsafe { submit::<T>(disk, OwnedBio::from_raw(bio)) };
+}
+
+/// Gives a bio to the driver.
+///
+/// # Safety
+///
+/// `disk` must be one that [`BioDisk::new`] made with the same `T`, that has not been removed, and
+/// whose queue is neither frozen nor quiesced during the call.
+#[inline(always)]
+pub(super) unsafe fn submit<T: Operations>(disk: *mut bindings::gendisk, bio: OwnedBio) {
+    // SAFETY: By the contract of this function.
     let private = unsafe { (*disk).private_data }.cast::<Private<T>>();
     // SAFETY: It lives until the disk has been removed.
     let private = unsafe { &*private };
-    // SAFETY: By the invariant of `Private` nobody writes to it while the usage counter is held.
+    // SAFETY: By the invariant of `Private` nobody writes to it during the call.
     let path = unsafe { &*private.path.get() };
-    // SAFETY: The block layer never passes null.
-    let bio = unsafe { NonNull::new_unchecked(bio) };
-    // SAFETY: The bio was submitted to this driver.
-    T::submit_bio(&private.data, path, unsafe { OwnedBio::from_raw(bio) });
+    T::submit_bio(&private.data, path, bio);
 }
 
 /// Allows an open or not: `open` of `struct block_device_operations`.

@@ -103,6 +103,54 @@ impl BioSet {
     }
 }
 
+impl BioSet {
+    /// A bio that flushes the cache of `device`. May sleep.
+    ///
+    /// # Safety
+    ///
+    /// `device` must be live.
+    pub(super) unsafe fn flush(
+        &self,
+        device: *mut bindings::block_device,
+    ) -> NonNull<bindings::bio> {
+        // SAFETY: By the contract of this function, and the type invariant.
+        let bio = unsafe {
+            bindings::bio_alloc_bioset(
+                device,
+                0,
+                bindings::SHUNT_OPF_FLUSH,
+                bindings::SHUNT_GFP_NOIO,
+                self.0.as_ref().get(),
+            )
+        };
+        // SAFETY: With this flag the allocation waits rather than fails.
+        unsafe { NonNull::new_unchecked(bio) }
+    }
+
+    /// A bio for `device` that does what `bio` does, to the same pages, with `opf` as its operation
+    /// and flags. May sleep.
+    ///
+    /// # Safety
+    ///
+    /// Both must be live; `bio` must not end before the clone.
+    pub(super) unsafe fn clone_of(
+        &self,
+        device: *mut bindings::block_device,
+        bio: *mut bindings::bio,
+        opf: bindings::blk_opf_t,
+    ) -> NonNull<bindings::bio> {
+        // SAFETY: By the contract of this function, and the type invariant.
+        let clone = unsafe {
+            bindings::bio_alloc_clone(device, bio, bindings::SHUNT_GFP_NOIO, self.0.as_ref().get())
+        };
+        // SAFETY: With this flag the allocation waits rather than fails.
+        let clone = unsafe { NonNull::new_unchecked(clone) };
+        // SAFETY: The clone is fresh and ours.
+        unsafe { (*clone.as_ptr()).bi_opf = opf };
+        clone
+    }
+}
+
 impl Drop for BioSet {
     fn drop(&mut self) {
         // SAFETY: By the type invariant it is initialised; its bios hold their submitters up, so

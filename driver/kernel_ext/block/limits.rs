@@ -78,6 +78,11 @@ impl QueueLimits {
         Ok(())
     }
 
+    /// Says that the disk does not poll: it has a request queue without queues for that.
+    pub(super) fn no_poll(&mut self) {
+        self.0.features &= !bindings::SHUNT_BLK_FEAT_POLL;
+    }
+
     /// Takes over what the user set on `present`, in sysfs.
     pub(super) fn keep_user_settings(&mut self, present: &bindings::queue_limits) {
         self.0.max_user_sectors = present.max_user_sectors;

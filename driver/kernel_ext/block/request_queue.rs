@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A request queue in front of a driver that takes bios.
+//!
+//! The block layer merges and schedules; each bio of a request is then cloned, and the clones go to
+//! [`Operations::submit_bio`] as if they had been submitted. When the last of them has ended, so
+//! does the request, with the first error.
+//!
+//! C header: [`include/linux/blk-mq.h`](srctree/include/linux/blk-mq.h)
+
+use super::{
+    super::bindings,
+    bio::OwnedBio,
+    bio_disk::{self, Operations},
+    bio_set::BioSet,
+};
+use core::{
+    marker::PhantomData,
+    ptr::NonNull,
+    sync::atomic::{AtomicU8, AtomicU32, Ordering},
+};
+use kernel::{error::to_result, prelude::*, types::Opaque};
+
+/// Requests of one hardware queue that can be on their way.
+const DEPTH: c_uint = 128;
+
+/// Tags for requests, and bios to carry them out with.
+///
+/// # Invariants
+///
+/// `tags` is an initialised tag set, whose `driver_data` points to `bios`, both in a `KBox`.
+pub(super) struct RequestQueue<T: Operations> {
+    inner: NonNull<Inner>,
+    _operations: PhantomData<T>,
+}
+
+struct Inner {
+    tags: Opaque<bindings::blk_mq_tag_set>,
+    bios: BioSet,
+}
+
+/// What is remembered of a request: how many of its bios have not ended, and the first error.
+struct Pending {
+    left: AtomicU32,
+    status: AtomicU8,
+}
+
+impl<T: Operations> RequestQueue<T> {
+    const OPERATIONS: bindings::blk_mq_ops = bindings::blk_mq_ops {
+        queue_rq: Some(queue_rq_callback::<T>),
+        timeout: Some(timeout_callback),
+        ..pin_init::zeroed()
+    };
+
+    /// A queue with a hardware queue for each CPU. May sleep.
+    pub(super) fn new() -> Result<Self> {
+        let inner = KBox::new(
+            Inner {
+                tags: Opaque::zeroed(),
+                bios: BioSet::new()?,
+            },
+            GFP_KERNEL,
+        )?;
+        let tags = inner.tags.get();
+        // SAFETY: The tag set is zeroed and ours; so below.
+        unsafe { (*tags).ops = &Self::OPERATIONS };
+        // SAFETY: Reads a variable that never changes after boot.
+        unsafe { (*tags).nr_hw_queues = bindings::shunt_nr_cpu_ids() };
+        // SAFETY: As above.
+        unsafe { (*tags).queue_depth = DEPTH };
+        // SAFETY: As above.
+        unsafe { (*tags).cmd_size = size_of::<Pending>() as c_uint };
+        // SAFETY: As above.
+        unsafe { (*tags).numa_node = bindings::SHUNT_NUMA_NO_NODE };
+        // Carrying a request out allocates bios and submits them, both of which sleep.
+        // SAFETY: As above.
+        unsafe { (*tags).flags = bindings::SHUNT_BLK_MQ_FLAGS };
+        // SAFETY: As above.
+        unsafe { (*tags).driver_data = (&raw const inner.bios).cast_mut().cast() };
+        // SAFETY: The tag set is complete.
+        to_result(unsafe { bindings::blk_mq_alloc_tag_set(tags) })?;
+        // INVARIANT: It was initialised above.
+        Ok(Self {
+            inner: NonNull::from(KBox::leak(inner)),
+            _operations: PhantomData,
+        })
+    }
+
+    /// The tag set as the C side has it.
+    pub(super) fn tags(&self) -> *mut bindings::blk_mq_tag_set {
+        // SAFETY: By the type invariant it lives as long as `self`.
+        unsafe { self.inner.as_ref() }.tags.get()
+    }
+}
+
+impl<T: Operations> Drop for RequestQueue<T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant it is initialised; its owner has removed the disk.
+        unsafe { bindings::blk_mq_free_tag_set(self.tags()) };
+        // SAFETY: It came from a `KBox`.
+        drop(unsafe { KBox::from_raw(self.inner.as_ptr()) });
+    }
+}
+
+/// Carries a request out: `queue_rq` of `struct blk_mq_ops`.
+///
+/// # Safety
+///
+/// Called by the block layer, for a disk with a [`RequestQueue`] and operations `T`.
+unsafe extern "C" fn queue_rq_callback<T: Operations>(
+    _queue: *mut bindings::blk_mq_hw_ctx,
+    data: *const bindings::blk_mq_queue_data,
+) -> bindings::blk_status_t {
+    // SAFETY: The block layer passes a request that nobody else carries out; so below.
+    let request = unsafe { (*data).rq };
+    // SAFETY: As above.
+    let queue = unsafe { (*request).q };
+    // SAFETY: As above; the queue has a tag set with our data.
+    let bios = unsafe { &*(*(*queue).tag_set).driver_data.cast::<BioSet>() };
+    // SAFETY: As above; the disk is not removed while it has requests.
+    let disk = unsafe { (*queue).disk };
+    // SAFETY: As above.
+    let whole = unsafe { (*disk).part0 };
+    // SAFETY: The room behind a request is as large as its tag set asks for.
+    unsafe { pending(request).write(Pending::new()) };
+    // SAFETY: As above.
+    unsafe { bindings::blk_mq_start_request(request) };
+
+    // SAFETY: As above.
+    let mut bio = unsafe { (*request).bio };
+    // Where the submitter's bio came from, and that it would rather fail than wait for a tag, is
+    // not for the clones.
+    // SAFETY: As above.
+    let flags = unsafe { (*request).cmd_flags } & !bindings::SHUNT_REQ_OWN_FLAGS;
+    if bio.is_null() {
+        // SAFETY: The disk is live.
+        let flush = unsafe { bios.flush(whole) };
+        // SAFETY: The bio is fresh, the request on its way.
+        unsafe { send::<T>(disk, request, flush) };
+    }
+    while !bio.is_null() {
+        // SAFETY: The bios of a request stay until it ends, which the first count prevents.
+        let clone = unsafe { bios.clone_of(whole, bio, flags) };
+        // SAFETY: As above.
+        bio = unsafe { (*bio).bi_next };
+        // SAFETY: The clone is fresh, the request on its way.
+        unsafe { send::<T>(disk, request, clone) };
+    }
+    // SAFETY: This is the first count.
+    unsafe { put(request, 0) };
+    0
+}
+
+/// Sends a bio of a request on.
+///
+/// # Safety
+///
+/// `bio` must be fresh, and `request` on its way, of a disk with operations `T`.
+unsafe fn send<T: Operations>(
+    disk: *mut bindings::gendisk,
+    request: *mut bindings::request,
+    bio: NonNull<bindings::bio>,
+) {
+    // SAFETY: By the contract of this function; so below.
+    unsafe { (*pending(request)).left.fetch_add(1, Ordering::Relaxed) };
+    // SAFETY: As above.
+    unsafe { (*bio.as_ptr()).bi_end_io = Some(end_io_callback) };
+    // SAFETY: As above.
+    unsafe { (*bio.as_ptr()).bi_private = request.cast() };
+    // SAFETY: As above. The queue is not quiesced while this runs.
+    unsafe { bio_disk::submit::<T>(disk, OwnedBio::from_raw(bio)) };
+}
+
+/// A bio of a request has ended: `bi_end_io` of `struct bio`.
+///
+/// # Safety
+///
+/// Called by the block layer with a bio that [`send`] sent.
+unsafe extern "C" fn end_io_callback(bio: *mut bindings::bio) {
+    // SAFETY: `send` stored the request there; so below.
+    let request = unsafe { (*bio).bi_private }.cast::<bindings::request>();
+    // SAFETY: As above.
+    let status = unsafe { (*bio).bi_status };
+    // SAFETY: The bio was made for the request and has ended.
+    unsafe { bindings::bio_put(bio) };
+    // SAFETY: `send` counted it.
+    unsafe { put(request, status) };
+}
+
+/// Gives up a count of a request, which ends with the last one.
+///
+/// # Safety
+///
+/// The caller must have the count.
+unsafe fn put(request: *mut bindings::request, status: bindings::blk_status_t) {
+    // SAFETY: The request has not ended while there are counts.
+    let pending = unsafe { &*pending(request) };
+    if status != 0 {
+        // Only the first error counts.
+        let _ = pending
+            .status
+            .compare_exchange(0, status, Ordering::Relaxed, Ordering::Relaxed);
+    }
+    if pending.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+        let status = pending.status.load(Ordering::Relaxed);
+        // SAFETY: Nobody else has a count.
+        unsafe { bindings::blk_mq_end_request(request, status) };
+    }
+}
+
+impl Pending {
+    const fn new() -> Self {
+        Self {
+            left: AtomicU32::new(1),
+            status: AtomicU8::new(0),
+        }
+    }
+}
+
+/// The room behind a request: `blk_mq_rq_to_pdu()`.
+///
+/// # Safety
+///
+/// The request must be of a [`RequestQueue`].
+unsafe fn pending(request: *mut bindings::request) -> *mut Pending {
+    request.wrapping_add(1).cast()
+}
+
+/// A request takes long: `timeout` of `struct blk_mq_ops`.
+///
+/// The drives below have time-outs of their own, and end what they give up.
+///
+/// # Safety
+///
+/// None: nothing is touched.
+unsafe extern "C" fn timeout_callback(
+    _request: *mut bindings::request,
+) -> bindings::blk_eh_timer_return {
+    bindings::blk_eh_timer_return_BLK_EH_RESET_TIMER
+}
