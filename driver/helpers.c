@@ -115,9 +115,10 @@ void shunt_unfreeze_queue(struct request_queue *q, unsigned int memflags)
 	blk_mq_unfreeze_queue(q, memflags);
 }
 
-bool shunt_bdev_read_only(struct block_device *bdev)
+void shunt_stack_integrity(struct queue_limits *limits,
+			   struct block_device *bdev)
 {
-	return bdev_read_only(bdev);
+	queue_limits_stack_integrity_bdev(limits, bdev);
 }
 
 unsigned int shunt_major(dev_t dev)

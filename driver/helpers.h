@@ -64,7 +64,8 @@ void shunt_bdev_put(struct block_device *bdev);
 unsigned int shunt_disk_openers(struct gendisk *disk);
 unsigned int shunt_freeze_queue(struct request_queue *q);
 void shunt_unfreeze_queue(struct request_queue *q, unsigned int memflags);
-bool shunt_bdev_read_only(struct block_device *bdev);
+void shunt_stack_integrity(struct queue_limits *limits,
+			   struct block_device *bdev);
 unsigned int shunt_major(dev_t dev);
 unsigned int shunt_minor(dev_t dev);
 

@@ -108,6 +108,13 @@ impl Registry {
         devices.list.get(place).map(|device| device.id())
     }
 
+    /// The most that `measure` gives for a device; 0 without devices. Sleeps.
+    pub(crate) fn most(&self, measure: impl Fn(&Device) -> usize) -> usize {
+        let devices = self.devices.lock();
+        let figures = devices.list.iter().map(|device| measure(device));
+        figures.max().unwrap_or(0)
+    }
+
     /// A number that differs once a device came or went; never 0. Sleeps.
     pub(crate) fn version(&self) -> u32 {
         self.devices.lock().version

@@ -131,6 +131,10 @@ impl Dump for Get {
         control.registry.version()
     }
 
+    fn room(control: &Control) -> usize {
+        control.registry.most(encode::device_room)
+    }
+
     fn next(control: &Control, from: u32) -> Option<u32> {
         control.registry.next_id(from)
     }

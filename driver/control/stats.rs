@@ -45,6 +45,10 @@ impl Dump for Get {
         control.registry.version()
     }
 
+    fn room(_control: &Control) -> usize {
+        encode::STATS_ROOM
+    }
+
     fn next(control: &Control, from: u32) -> Option<u32> {
         control.registry.next_id(from)
     }

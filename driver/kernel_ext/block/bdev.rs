@@ -104,6 +104,16 @@ impl BlockDevice {
         state & bindings::SHUNT_GD_DEAD != 0
     }
 
+    /// How many write streams it tells apart, and in which granularity, in bytes.
+    pub(super) fn write_streams(&self) -> (u16, u32) {
+        // SAFETY: `limits` points into a live queue; aligned words are read whole. So below.
+        let streams = unsafe { (&raw const (*self.limits()).max_write_streams).read_volatile() };
+        // SAFETY: As above.
+        let granularity =
+            unsafe { (&raw const (*self.limits()).write_stream_granularity).read_volatile() };
+        (streams, granularity)
+    }
+
     /// Whether it has zones.
     pub(crate) fn is_zoned(&self) -> bool {
         // SAFETY: `limits` points into a live queue; an aligned word is read whole.

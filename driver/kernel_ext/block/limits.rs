@@ -8,7 +8,11 @@ use super::{super::bindings, bdev::BlockDevice};
 use kernel::prelude::*;
 
 /// Queue limits of a stacking disk, gathered from the devices below it.
-pub(crate) struct QueueLimits(bindings::queue_limits);
+pub(crate) struct QueueLimits {
+    raw: bindings::queue_limits,
+    /// Whether a device has been taken into account.
+    stacked: bool,
+}
 
 impl QueueLimits {
     /// Limits that allow all that a stacking driver can pass on; [`Self::stack`] narrows them.
@@ -19,7 +23,10 @@ impl QueueLimits {
         // What a stacking driver takes is up to the drives, down to the byte.
         limits.dma_alignment = 0;
         limits.features |= bindings::SHUNT_STACKED_FEATURES;
-        Self(limits)
+        Self {
+            raw: limits,
+            stacked: false,
+        }
     }
 
     /// Narrows the limits to what `device` takes from `start` (sectors of 512 bytes) on.
@@ -27,12 +34,31 @@ impl QueueLimits {
         // SAFETY: The limits are ours, `device` is open, `prefix` ends with NUL.
         unsafe {
             bindings::queue_limits_stack_bdev(
-                &mut self.0,
+                &mut self.raw,
                 device.as_raw(),
                 start,
                 prefix.as_char_ptr(),
             )
         };
+        // SAFETY: As above. Protection information that the devices do not have in common is none.
+        unsafe { bindings::shunt_stack_integrity(&mut self.raw, device.as_raw()) };
+        self.stack_streams(device);
+    }
+
+    /// Write streams are left out by the block layer's own stacking.
+    fn stack_streams(&mut self, device: &BlockDevice) {
+        let (streams, granularity) = device.write_streams();
+        let raw = &mut self.raw;
+        if !core::mem::replace(&mut self.stacked, true) {
+            raw.max_write_streams = streams;
+            raw.write_stream_granularity = granularity;
+        } else {
+            raw.max_write_streams = raw.max_write_streams.min(streams);
+            raw.write_stream_granularity = raw.write_stream_granularity.max(granularity);
+        }
+        if raw.max_write_streams == 0 {
+            raw.write_stream_granularity = 0;
+        }
     }
 
     /// Says that `targets` devices take turns, `chunk` sectors each.
@@ -41,8 +67,8 @@ impl QueueLimits {
         let row = u32::try_from(targets)
             .ok()
             .and_then(|n| bytes.checked_mul(n));
-        self.0.io_min = self.0.io_min.max(bytes);
-        self.0.io_opt = row.unwrap_or(0);
+        self.raw.io_min = self.raw.io_min.max(bytes);
+        self.raw.io_opt = row.unwrap_or(0);
     }
 
     /// Sees to it that a disk with these limits can do what one with `promised` can, at the cost of
@@ -52,7 +78,7 @@ impl QueueLimits {
     ///
     /// What it cannot do.
     pub(crate) fn keep_promises(&mut self, promised: &Self) -> Result<(), &'static str> {
-        let (new, old) = (&mut self.0, &promised.0);
+        let (new, old) = (&mut self.raw, &promised.raw);
         let lost = |old: u32, new: u32| old != 0 && new == 0;
         if new.logical_block_size > old.logical_block_size {
             return Err("a smaller logical block");
@@ -72,6 +98,12 @@ impl QueueLimits {
         if old.atomic_write_hw_unit_max > new.atomic_write_hw_unit_max {
             return Err("larger atomic writes");
         }
+        if old.max_write_streams > new.max_write_streams {
+            return Err("more write streams");
+        }
+        if old.integrity.metadata_size != new.integrity.metadata_size {
+            return Err("other protection information");
+        }
         new.logical_block_size = old.logical_block_size;
         new.physical_block_size = new.physical_block_size.max(old.logical_block_size);
         new.io_min = new.io_min.max(new.physical_block_size);
@@ -80,17 +112,17 @@ impl QueueLimits {
 
     /// Says that the disk does not poll: it has a request queue without queues for that.
     pub(super) fn no_poll(&mut self) {
-        self.0.features &= !bindings::SHUNT_BLK_FEAT_POLL;
+        self.raw.features &= !bindings::SHUNT_BLK_FEAT_POLL;
     }
 
     /// Takes over what the user set on `present`, in sysfs.
     pub(super) fn keep_user_settings(&mut self, present: &bindings::queue_limits) {
-        self.0.max_user_sectors = present.max_user_sectors;
-        self.0.max_user_discard_sectors = present.max_user_discard_sectors;
+        self.raw.max_user_sectors = present.max_user_sectors;
+        self.raw.max_user_discard_sectors = present.max_user_discard_sectors;
     }
 
     /// The limits as the C side takes them.
     pub(super) fn as_raw(&mut self) -> *mut bindings::queue_limits {
-        &mut self.0
+        &mut self.raw
     }
 }

@@ -30,6 +30,10 @@ pub(crate) trait Dump {
     /// consistent if it differs between calls.
     fn generation(context: &Self::Context) -> u32;
 
+    /// Room that the largest item takes, in bytes: what a buffer of the dump has at least. May
+    /// sleep.
+    fn room(context: &Self::Context) -> usize;
+
     /// The lowest number of an item from `from` on. May sleep.
     fn next(context: &Self::Context, from: u32) -> Option<u32>;
 
@@ -47,7 +51,7 @@ impl<C: Context> Operation<C> {
         let mut ops: bindings::genl_split_ops = pin_init::zeroed();
         ops.__bindgen_anon_1.__bindgen_anon_2 =
             bindings::genl_split_ops__bindgen_ty_1__bindgen_ty_2 {
-                start: None,
+                start: Some(start_callback::<T>),
                 dumpit: Some(dumpit_callback::<T>),
                 done: None,
             };
@@ -56,6 +60,21 @@ impl<C: Context> Operation<C> {
         ops.flags = (bindings::GENL_CMD_CAP_DUMP | T::PERMISSION.flags()) as u8;
         Self(ops, PhantomData)
     }
+}
+
+/// Begins a dump: `start` of `struct genl_split_ops`.
+///
+/// # Safety
+///
+/// As [`dumpit_callback`].
+unsafe extern "C" fn start_callback<T: Dump>(cb: *mut bindings::netlink_callback) -> c_int {
+    // SAFETY: Generic netlink passes a live argument; so below.
+    let family = unsafe { (*bindings::shunt_dump_info(cb)).family };
+    // SAFETY: The operation runs, so the family is registered.
+    let context = unsafe { Family::<T::Context>::context(family) };
+    // SAFETY: As above.
+    unsafe { (*cb).min_dump_alloc = T::room(&context).try_into().unwrap_or(u32::MAX) };
+    0
 }
 
 /// Fills one buffer of a dump: `dumpit` of `struct genl_split_ops`.
