@@ -52,8 +52,10 @@ pub(crate) struct Path {
 
 /// Where bios go.
 pub(crate) enum Route {
-    /// To the only target.
+    /// To the only target, whose drive has a request queue, which knows what is in flight.
     One(Arc<Target>),
+    /// To the only target; what is in flight is tracked here, whatever is measured.
+    Tracked(Arc<Target>),
     /// To one of several targets, or to more than one.
     Many(Arc<Table>),
     /// Nowhere: the device is suspended, and they wait.
@@ -64,7 +66,8 @@ impl Route {
     /// Through a table.
     pub(crate) fn through(table: &Arc<Table>) -> Self {
         match table.targets() {
-            [target] => Self::One(target.clone()),
+            [target] if target.device().has_request_queue() => Self::One(target.clone()),
+            [target] => Self::Tracked(target.clone()),
             _ => Self::Many(table.clone()),
         }
     }
@@ -120,15 +123,31 @@ impl Io {
                 bio.redirect(target.device(), sector);
                 bio.submit();
             }
+            Route::Tracked(target) => self.forward_tracked(path.stats_mode, target, bio),
             Route::Many(table) => many::forward(self, path.stats_mode, table, bio),
             Route::Held => self.hold(bio),
         }
     }
 
-    /// As [`Self::measure`], where a call more does not matter.
     #[inline(never)]
-    pub(super) fn measure_called(&self, mode: StatsMode, bio: &mut OwnedBio) -> Result<(), Status> {
-        self.measure(mode, bio)
+    fn forward_tracked(&self, mode: StatsMode, target: &Target, mut bio: OwnedBio) {
+        if let Err(status) = self.track(mode, &mut bio) {
+            return bio.end(status);
+        }
+        let sector = target.extent().map(bio.sector());
+        bio.redirect(target.device(), sector);
+        bio.submit();
+    }
+
+    /// Begins to measure a bio, and to track it until it ends, whatever is measured: so that a
+    /// retarget waits for it.
+    #[inline(never)]
+    pub(super) fn track(&self, mode: StatsMode, bio: &mut OwnedBio) -> Result<(), Status> {
+        self.measure(mode, bio)?;
+        match mode {
+            StatsMode::Full => Ok(()),
+            StatsMode::Off | StatsMode::Counters => self.hooks.attach(bio, Measured::unmeasured),
+        }
     }
 
     /// Begins to measure a bio that is about to be forwarded.

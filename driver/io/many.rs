@@ -9,7 +9,7 @@
 //! - data that must not be written before a flush waits in [`FlushFirst`] until every drive has
 //!   been flushed, since a drive's own flush would not cover what was written to another.
 
-use super::{bio_path::Io, complete::Measured};
+use super::bio_path::Io;
 use crate::{
     kernel_ext::{
         block::{
@@ -35,12 +35,8 @@ pub(super) fn forward(io: &Io, mode: StatsMode, table: &Table, mut bio: OwnedBio
         return bio.end(Status::IOERR);
     };
     let waits = bio.is_preflush() && bio.bytes() != 0;
-    let mut measured = io.measure_called(mode, &mut bio);
-    if measured.is_ok() && mode != StatsMode::Full {
-        // Whatever is measured, a retarget must not overtake what waits, nor the children.
-        measured = io.hooks.attach(&mut bio, Measured::unmeasured);
-    }
-    match measured {
+    // Children come from the table, so it must not go before they have ended.
+    match io.track(mode, &mut bio) {
         Err(status) => bio.end(status),
         Ok(()) if waits => {
             io.flush_first.push(bio);

@@ -80,15 +80,22 @@ impl BlockDevice {
         to_result(unsafe { bindings::blkdev_issue_flush(self.as_raw()) })
     }
 
-    /// Waits until all that was sent to the drive has ended, if the drive has a request queue: what
-    /// stacks devices over it has no say in that. Sleeps.
-    pub(crate) fn drain(&self) {
+    /// Whether it has a request queue, rather than that it takes bios directly, as dm and md do.
+    pub(crate) fn has_request_queue(&self) -> bool {
         // SAFETY: By the type invariant the device is live; its queue lives as long. So below.
         let queue = unsafe { (*self.as_raw()).bd_queue };
-        // SAFETY: As above.
-        if unsafe { (*queue).mq_ops }.is_null() {
+        // SAFETY: As above; the field is constant.
+        !unsafe { (*queue).mq_ops }.is_null()
+    }
+
+    /// Waits until all that was sent to the drive has ended, which a drive without a request queue
+    /// does not know. Sleeps.
+    pub(crate) fn drain(&self) {
+        if !self.has_request_queue() {
             return;
         }
+        // SAFETY: By the type invariant the device is live; its queue lives as long. So below.
+        let queue = unsafe { (*self.as_raw()).bd_queue };
         // SAFETY: As above.
         let memflags = unsafe { bindings::shunt_freeze_queue(queue) };
         // SAFETY: It was frozen above.
