@@ -38,7 +38,7 @@ void shunt_kblockd_queue(struct delayed_work *work)
 
 void shunt_queue_delayed_work(struct delayed_work *work, unsigned int ms)
 {
-	queue_delayed_work(system_unbound_wq, work, msecs_to_jiffies(ms));
+	queue_delayed_work(system_dfl_wq, work, msecs_to_jiffies(ms));
 }
 
 mempool_t *shunt_mempool_create_kmalloc(int min, size_t size)
