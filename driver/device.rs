@@ -226,7 +226,7 @@ impl Device {
         limits: &mut crate::kernel_ext::block::limits::QueueLimits,
     ) -> Result {
         let mut frozen = self.disk.freeze();
-        self.drain(old);
+        self.drain(old)?;
         frozen.set_limits(limits)?;
         let path = frozen.path_mut();
         if !matches!(path.route, Route::Held) {
@@ -237,8 +237,12 @@ impl Device {
     }
 
     /// Waits for what is in flight. No new I/O may come.
-    fn drain(&self, table: &Table) {
-        self.disk.data().hooks.drain();
+    ///
+    /// # Errors
+    ///
+    /// `EINTR` if the task got a signal: a drive may keep I/O for ever.
+    fn drain(&self, table: &Table) -> Result {
+        self.disk.data().hooks.drain_interruptibly()?;
         if let ([target], false) = (
             table.targets(),
             self.settings.lock().stats_mode == StatsMode::Full,
@@ -246,6 +250,7 @@ impl Device {
             // What is not tracked is in the drive's queue.
             target.device().drain();
         }
+        Ok(())
     }
 
     /// Changes what is measured. Sleeps.
@@ -273,9 +278,17 @@ impl Device {
                 .map_err(Refused::FileSystem)?;
         }
         let mut frozen = self.disk.freeze();
-        self.drain(&self.table());
-        frozen.path_mut().route = Route::Held;
+        let drained = self.drain(&self.table());
+        if drained.is_ok() {
+            frozen.path_mut().route = Route::Held;
+        }
         drop(frozen);
+        if let Err(error) = drained {
+            if freeze {
+                self.disk.thaw_file_system().map_err(Refused::FileSystem)?;
+            }
+            return Err(error.into());
+        }
         let mut settings = self.settings.lock();
         settings.suspended = true;
         settings.file_system_frozen = freeze;
@@ -317,6 +330,8 @@ impl Device {
     /// Fails its I/O, also what waits, before it is dropped. Sleeps.
     pub(crate) fn kill(&self) {
         self.disk.kill();
+        // What has entered the queue comes here yet, some of it once what waits has made room.
+        self.disk.freeze().path_mut().route = Route::Gone;
         self.disk.data().fail_held();
     }
 }

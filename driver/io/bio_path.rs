@@ -60,6 +60,8 @@ pub(crate) enum Route {
     Many(Arc<Table>),
     /// Nowhere: the device is suspended, and they wait.
     Held,
+    /// Nowhere: the device goes by force, and they fail.
+    Gone,
 }
 
 impl Route {
@@ -126,6 +128,7 @@ impl Io {
             Route::Tracked(target) => self.forward_tracked(path.stats_mode, target, bio),
             Route::Many(table) => many::forward(self, path.stats_mode, table, bio),
             Route::Held => self.hold(bio),
+            Route::Gone => bio.end(Status::IOERR),
         }
     }
 
