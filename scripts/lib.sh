@@ -6,6 +6,7 @@ repo=$(cd "$here/.." && pwd -P)
 cache=$(realpath --canonicalize-missing "${SHUNT_CACHE:-${HOME:-/root}/.cache/shunt}")
 sysroot=$cache/sysroot
 kernels=$cache/kernels
+debug_kernels=$cache/kernels-debug
 images=$cache/images
 target=$repo/target/x86_64-unknown-linux-gnu
 in=$here/in-sysroot
@@ -25,6 +26,12 @@ note() {
 
 need_root() {
     [ "$(id -u)" = 0 ] || fail "${0##*/} needs to mount, chroot and install packages: run it as root"
+}
+
+# Every kernel to build for and to test on, one release a line: the stock kernels, then the debug kernel where it is set up.
+all_releases() {
+    cat "$kernels/list"
+    cat "$debug_kernels/list" 2>/dev/null || true
 }
 
 # is STAMP TEXT: whether a result is whole and was made from TEXT. Stamps are written last.

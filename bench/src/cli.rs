@@ -43,6 +43,13 @@ pub(crate) enum Command {
         #[command(flatten)]
         what: What,
     },
+    /// Only the steps of `full` whose names hold a text; shows the figures and keeps nothing
+    Some {
+        #[command(flatten)]
+        what: What,
+        /// Part of the name of a step, as `full` shows it
+        step: String,
+    },
     /// Writes the report of a run again, from its figures
     Report {
         /// Folder of the run

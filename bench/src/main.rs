@@ -36,6 +36,7 @@ fn main() -> ExitCode {
         Command::Profile { what } => host::profile::run(&what.into()),
         Command::Quick { what } => host::gate::run(&what.into()),
         Command::Full { what } => host::full::run(&what.into()),
+        Command::Some { what, step } => host::full::some(&what.into(), &step),
         Command::Report { folder } => host::report::again(&folder),
         Command::Guest => guest::init::serve().map(|()| true),
     };

@@ -14,6 +14,8 @@ pub(crate) enum Subject {
     Dm { statistics: bool, table: Table },
     /// A loop device over the drive, with direct I/O.
     Loop,
+    /// A ublk device whose server completes everything at once, without the drive.
+    Ublk,
     /// Ours.
     Shunt {
         queue: Queue,
@@ -122,6 +124,7 @@ impl fmt::Display for Subject {
         match self {
             Self::Raw => out.pad("raw"),
             Self::Loop => out.pad("loop"),
+            Self::Ublk => out.pad("ublk null"),
             Self::Dm { statistics, table } => {
                 let name = match table {
                     Table::Joined(_) => "dm-linear",

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One method for each request of the family. The programs and the monitor call it.
 
+use std::time::Duration;
+
 use shunt_uapi::{cmd, group};
 
 use crate::{
     error::{Error, Result},
-    model::{Device, DeviceSpec, Selector, Stats},
+    model::{Device, DeviceChange, DeviceSpec, Selector, Stats},
     transport::{Transport, netlink::Netlink},
-    wire::{Message, reply, request},
+    wire::{Message, reply, request, stats},
 };
 
 /// How often a list is asked for again because devices changed meanwhile.
@@ -27,6 +29,16 @@ impl Client<Netlink> {
     pub fn connect() -> Result<Self> {
         Netlink::connect().map(Self::new)
     }
+
+    /// As [`connect`](Self::connect), with room for `bytes` of events that were not taken yet.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub fn connect_with_room(bytes: usize) -> Result<Self> {
+        let mut netlink = Netlink::connect()?;
+        netlink.set_event_room(bytes);
+        Ok(Self::new(netlink))
+    }
 }
 
 impl<T: Transport> Client<T> {
@@ -44,12 +56,30 @@ impl<T: Transport> Client<T> {
         reply::decode_device(&answer.attributes)
     }
 
-    /// Unmaps a device.
+    /// Changes a device and returns it as it is then.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the kernel's words; then nothing changed.
+    pub fn change_device(&mut self, selector: &Selector, change: &DeviceChange) -> Result<Device> {
+        let answer = self.one(&request::change_device(selector, change)?)?;
+        reply::decode_device(&answer.attributes)
+    }
+
+    /// Unmaps a device that nobody has open.
     ///
     /// # Errors
     /// [`Error::Refused`] with `ENODEV` if there is none, with `EBUSY` if it is open.
     pub fn delete_device(&mut self, selector: &Selector) -> Result<()> {
         let message = request::one_device(cmd::DEVICE_DEL, selector)?;
+        self.transport.request(&message).map(|_| ())
+    }
+
+    /// Unmaps a device also while it is open; its I/O then fails.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with `ENODEV` if there is none.
+    pub fn force_delete_device(&mut self, selector: &Selector) -> Result<()> {
+        let message = request::force_delete_device(selector)?;
         self.transport.request(&message).map(|_| ())
     }
 
@@ -80,7 +110,7 @@ impl<T: Transport> Client<T> {
     /// [`Error::Refused`] with `ENODEV` if there is none.
     pub fn stats(&mut self, selector: &Selector) -> Result<Stats> {
         let answer = self.one(&request::one_device(cmd::STATS_GET, selector)?)?;
-        reply::decode_stats(&answer.attributes)
+        stats::decode(&answer.attributes)
     }
 
     /// Statistics of all devices, in the order of their numbers.
@@ -91,7 +121,7 @@ impl<T: Transport> Client<T> {
         let messages = self.all(cmd::STATS_GET)?;
         messages
             .iter()
-            .map(|message| reply::decode_stats(&message.attributes))
+            .map(|message| stats::decode(&message.attributes))
             .collect()
     }
 
@@ -101,6 +131,39 @@ impl<T: Transport> Client<T> {
     /// [`Error::System`] with `EPERM` without the privilege.
     pub fn device_events(&mut self) -> Result<T::Events> {
         self.transport.subscribe(group::CONFIG)
+    }
+
+    /// Listens for samples of the statistics, which come while somebody listens. Needs no
+    /// privilege.
+    ///
+    /// # Errors
+    /// [`Error::System`] without a netlink socket.
+    pub fn sample_events(&mut self) -> Result<T::Events> {
+        self.transport.subscribe(group::STATS)
+    }
+
+    /// Time from one round of samples to the next.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with `EPERM` without the privilege; a sample tells it to anybody.
+    pub fn interval(&mut self) -> Result<Duration> {
+        self.exchange_interval(None)
+    }
+
+    /// Changes the time from one round of samples to the next, for all who listen. It is kept in
+    /// whole milliseconds. Returns what holds now.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with `EPERM` without the privilege, with `ERANGE` if it is not from
+    /// 10 ms to 30 s.
+    pub fn set_interval(&mut self, interval: Duration) -> Result<Duration> {
+        self.exchange_interval(Some(interval))
+    }
+
+    fn exchange_interval(&mut self, interval: Option<Duration>) -> Result<Duration> {
+        let answer = self.one(&stats::set_interval(interval))?;
+        stats::decode_interval(&answer.attributes)?
+            .ok_or_else(|| Error::Malformed("attribute interval of an answer is missing".into()))
     }
 
     /// The answer to a request that has one.

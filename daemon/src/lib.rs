@@ -3,8 +3,8 @@
 //! programs too.
 //!
 //! A [`Client`] asks the kernel, one method for each request. A [`Monitor`] follows it: first the
-//! devices that are there, then every change, and after a loss all of them again. Both work over
-//! a [`transport`]: the kernel's generic netlink family, or a table in memory with the same rules.
+//! devices that are there, then every change, and after a loss all of them again. A [`Stream`]
+//! follows the statistics in the same way, and [`metrics`] says what they mean. All work over a [`transport`]: the kernel's generic netlink family, or a table in memory with the same rules.
 //!
 //! ```no_run
 //! use shunt::{Client, DeviceSpec, Selector, TargetSpec};
@@ -28,6 +28,7 @@ pub mod model;
 pub mod monitor;
 pub mod poll;
 pub mod service;
+pub mod stream;
 pub mod transport;
 pub mod units;
 pub mod wire;
@@ -36,9 +37,10 @@ pub mod world;
 pub use client::Client;
 pub use error::{Error, Refusal, Result};
 pub use model::{
-    Bucket, Device, DeviceSpec, Histogram, Notification, Op, OpStats, QueueMode, Reason, Selector,
-    State, Stats, StatsMode, Target, TargetSpec,
+    Bucket, Device, DeviceChange, DeviceSpec, Histogram, Notification, Op, OpStats, QueueMode,
+    Reason, Sample, Selector, State, Stats, StatsMode, Target, TargetSpec,
 };
 pub use monitor::{Monitor, Update};
+pub use stream::{Figures, Stream};
 pub use transport::Transport;
 pub use world::{Change, World};

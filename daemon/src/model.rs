@@ -8,6 +8,10 @@ pub use shunt_uapi::{Op, QueueMode, Reason, State, StatsMode};
 
 use crate::units::Bytes;
 
+mod stats;
+
+pub use stats::{Bucket, Histogram, OpStats, Sample, Stats};
+
 /// A virtual block device as the kernel has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
@@ -29,6 +33,8 @@ pub struct Device {
     pub logical_block_size: u32,
     /// Its table, in the order of its sectors.
     pub targets: Vec<Target>,
+    /// Length of a chunk in bytes if the targets take turns; none if they follow each other.
+    pub stripe: Option<u64>,
     /// Differs between any two devices of one loading of the module, also when one takes the id
     /// and the name of another.
     pub generation: u64,
@@ -91,6 +97,8 @@ pub struct DeviceSpec {
     pub read_only: bool,
     /// Its table, in the order of its sectors.
     pub targets: Vec<TargetSpec>,
+    /// Length of a chunk in bytes if the targets are to take turns; none to join them end to end.
+    pub stripe: Option<u64>,
 }
 
 impl DeviceSpec {
@@ -102,8 +110,37 @@ impl DeviceSpec {
             stats: StatsMode::Full,
             read_only: false,
             targets,
+            stripe: None,
         }
     }
+}
+
+/// A change of a device that is wanted. It happens whole or not at all, and while I/O is running.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceChange {
+    /// Replaces the table.
+    Retarget {
+        /// The new table, in the order of its sectors; at least as long as the device.
+        targets: Vec<TargetSpec>,
+        /// Length of a chunk in bytes if the targets are to take turns.
+        stripe: Option<u64>,
+    },
+    /// Lets new I/O wait, once what is in flight has ended.
+    Suspend {
+        /// Whether a file system on the device writes all out and stops before.
+        freeze: bool,
+    },
+    /// Lets the I/O that waits, and new I/O, go on.
+    Resume,
+    /// Takes up what the backing devices have grown by.
+    Resize,
+    /// Changes what is given and leaves the rest.
+    Settings {
+        /// What the device measures.
+        stats: Option<StatsMode>,
+        /// Whether writes are refused.
+        read_only: Option<bool>,
+    },
 }
 
 /// A target that is wanted.
@@ -151,61 +188,8 @@ pub struct Notification {
     pub sequence: u64,
     /// Why it was sent.
     pub reason: Reason,
+    /// Operations that were in flight when a backing device was lost, and fail with it.
+    pub failed: Option<u64>,
     /// The device as it is now, or as it was before it went.
     pub device: Device,
-}
-
-/// Statistics of one device; all but `in_flight` only grow.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stats {
-    /// Number of the device.
-    pub id: u32,
-    /// Name of the device.
-    pub name: String,
-    /// That of the device; figures of two generations are not to be compared.
-    pub generation: u64,
-    /// When the figures were read, in ns of `CLOCK_MONOTONIC`.
-    pub time: u64,
-    /// Operations that have begun and not ended; 0 unless the mode is full.
-    pub in_flight: u64,
-    /// Figures of each operation, in the order of [`Op::ALL`].
-    pub ops: [OpStats; Op::ALL.len()],
-}
-
-impl Stats {
-    /// The operations, each with its figures.
-    pub fn each_op(&self) -> impl Iterator<Item = (Op, &OpStats)> {
-        Op::ALL.into_iter().zip(&self.ops)
-    }
-}
-
-/// Statistics of one operation of one device.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OpStats {
-    /// Operations.
-    pub ios: u64,
-    /// Bytes that they covered.
-    pub bytes: u64,
-    /// Operations that ended with an error.
-    pub errors: u64,
-    /// How long they took.
-    pub latency: Histogram,
-}
-
-/// Distribution of latencies, in ns.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Histogram {
-    /// Sum of the latencies.
-    pub sum: u64,
-    /// Buckets that are not empty, in growing order of their bounds.
-    pub buckets: Vec<Bucket>,
-}
-
-/// One bucket of a histogram.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bucket {
-    /// Greatest value in the bucket, in ns; `u64::MAX` for the last one, which has no bound.
-    pub le: u64,
-    /// Values in this bucket alone.
-    pub count: u64,
 }

@@ -8,6 +8,7 @@ pub mod event;
 pub mod nlctrl;
 pub mod reply;
 pub mod request;
+pub mod stats;
 
 use crate::error::{Error, Result};
 

@@ -13,11 +13,18 @@ pub struct Change {
     pub reason: Reason,
     /// The device after it, or as it was last known if it is gone.
     pub device: Device,
+    /// Operations that failed because a backing device was lost, if the kernel told.
+    pub failed: Option<u64>,
 }
 
 impl Change {
+    /// A change that was found by comparing lists.
     fn new(reason: Reason, device: Device) -> Self {
-        Self { reason, device }
+        Self {
+            reason,
+            device,
+            failed: None,
+        }
     }
 }
 
@@ -36,7 +43,12 @@ impl World {
     /// Takes a notification in. None if it tells nothing new: it may be about something that the
     /// list made after it already showed.
     pub fn apply(&mut self, notification: Notification) -> Option<Change> {
-        let Notification { reason, device, .. } = notification;
+        let Notification {
+            reason,
+            device,
+            failed,
+            ..
+        } = notification;
         let known = self
             .devices
             .get(&device.id)
@@ -53,7 +65,11 @@ impl World {
                 self.devices.insert(device.id, device.clone());
             }
         }
-        Some(Change::new(reason, device))
+        Some(Change {
+            reason,
+            device,
+            failed,
+        })
     }
 
     /// Takes a complete list in. Returns what differs from what was known: first the devices that

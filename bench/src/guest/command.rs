@@ -32,3 +32,18 @@ pub(super) fn run_with_input(words: &[&str], input: &str) -> Result<String> {
     let said = said.trim().lines().next().unwrap_or("it failed");
     Err(format!("{}: {said}", words[0]))
 }
+
+/// Runs a program that leaves a server behind, which has to succeed. What it says is lost, since the server would hold the pipe open.
+pub(super) fn run_server(words: &[&str]) -> Result<()> {
+    let ended = Command::new(words[0])
+        .args(&words[1..])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .map_err(because(words[0]))?;
+    match ended.success() {
+        true => Ok(()),
+        false => Err(format!("{}: {ended}", words[0])),
+    }
+}

@@ -1,14 +1,23 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Times the commands of `shunt` and of `dmsetup` on the same work, from start to end of the program.
 
+use std::fs;
+use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use nix::sys::stat::{major, minor};
+use shunt::{Client, DeviceSpec, TargetSpec};
 
 use super::drive::Drive;
 use super::{Result, because, command};
 use crate::figure::{Figure, Measure, Missing};
 use crate::record::Record;
+
+/// Devices that dmsetup makes at once.
+const BATCH: u32 = 200;
 
 /// A program that controls devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +45,34 @@ impl Tool {
             Self::Shunt => command::run(&["shunt", "map", name, &to]),
             Self::Dmsetup => command::run(&["dmsetup", "create", name, "--table", &to]),
         }
+    }
+
+    /// Maps all devices whose numbers are in a range, as fast as that goes.
+    pub(super) fn fill(self, numbers: Range<u32>) -> Result<()> {
+        match self {
+            Self::Shunt => {
+                let mut client = Client::connect().map_err(because("netlink"))?;
+                for number in numbers {
+                    let piece = self.drive().piece(number);
+                    let mut target = TargetSpec::whole(piece.drive.path());
+                    target.offset = piece.offset;
+                    target.length = Some(piece.length);
+                    client
+                        .create_device(&DeviceSpec::new(device_name(number), vec![target]))
+                        .map_err(because(device_name(number)))?;
+                }
+            }
+            Self::Dmsetup => {
+                for number in numbers.clone().step_by(BATCH as usize) {
+                    let batch = number..numbers.end.min(number + BATCH);
+                    let tables: Vec<String> = batch
+                        .map(|number| format!("{},,,rw,{}", device_name(number), self.to(number)))
+                        .collect();
+                    command::run(&["dmsetup", "create", "--concise", &tables.join(";")])?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Takes a device away.
@@ -104,9 +141,17 @@ impl Tool {
         }
     }
 
+    /// The drive below its devices: both are there at once, and each holds its drive for itself.
+    fn drive(self) -> Drive {
+        match self {
+            Self::Shunt => Drive::Plain,
+            Self::Dmsetup => Drive::Polled,
+        }
+    }
+
     /// A piece of the drive, in the words of the tool.
     fn to(self, number: u32) -> String {
-        let piece = Drive::Plain.piece(number);
+        let piece = self.drive().piece(number);
         let (path, offset, length) = (piece.drive.path(), piece.offset, piece.length);
         match self {
             Self::Shunt => format!("--to={path},offset={offset},length={length}"),
@@ -184,7 +229,8 @@ impl Busy {
         let child = Command::new("fio")
             .args(["--name=busy", "--rw=randread", "--bs=4k", "--direct=1"])
             .args(["--ioengine=io_uring", "--iodepth=32", "--time_based"])
-            .args(["--runtime=1h", "--filename"])
+            // Threads, so that none of them outlives the program.
+            .args(["--thread", "--runtime=1h", "--filename"])
             .arg(node)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -192,13 +238,13 @@ impl Busy {
             .spawn()
             .map_err(because("fio"))?;
         let busy = Self(child);
+        let number = fs::metadata(node).map_err(because(node))?.rdev();
+        let stat = format!("/sys/dev/block/{}:{}/stat", major(number), minor(number));
         let reads = || -> Option<u64> {
-            let name = std::fs::canonicalize(node).ok()?;
-            let name = name.file_name()?.to_str()?.to_owned();
-            let text = std::fs::read_to_string(format!("/sys/block/{name}/stat")).ok()?;
+            let text = fs::read_to_string(&stat).ok()?;
             text.split_whitespace().next()?.parse().ok()
         };
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(10);
         let before = reads();
         while Instant::now() < deadline {
             if reads() > before.map(|reads| reads + 1000) {

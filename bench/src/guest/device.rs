@@ -33,6 +33,7 @@ impl Device {
                 remove: Vec::new(),
             }),
             Subject::Loop => Self::bind_loop(piece),
+            Subject::Ublk => Self::add_ublk(piece),
             Subject::Dm { statistics, table } => Self::create_dm(name, piece, statistics, table),
             Subject::Shunt {
                 queue,
@@ -58,6 +59,22 @@ impl Device {
         Ok(Self {
             remove: words(&["losetup", "--detach", &path]),
             path,
+        })
+    }
+
+    fn add_ublk(piece: &Piece) -> Result<Self> {
+        if piece.drive != Drive::Plain {
+            return Err(
+                "the null target does neither flush nor discard, and is not polled".to_owned(),
+            );
+        }
+        command::run(&["modprobe", "ublk_drv"])?;
+        command::run_server(&[
+            "kublk", "add", "-t", "null", "-n", "0", "-q", "1", "-d", "64",
+        ])?;
+        Ok(Self {
+            path: "/dev/ublkb0".to_owned(),
+            remove: words(&["kublk", "del", "-n", "0"]),
         })
     }
 

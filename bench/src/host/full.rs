@@ -7,8 +7,41 @@ use super::machine::{Clock, Machine};
 use super::parts::{Choice, Parts};
 use super::run::{Run, write};
 use super::{Result, modules, plan, profile, report};
+use crate::figure::Figure;
 use crate::job::Job;
-use crate::record::Request;
+use crate::record::{Record, Request};
+
+/// Takes only the steps whose names hold a text, and shows their figures as they come.
+pub(crate) fn some(choice: &Choice, wanted: &str) -> Result<bool> {
+    let parts = Parts::find(choice)?;
+    let mut machine = Machine::boot(&parts, Clock::Instructions)?;
+    let steps = counted();
+    for (_, request) in steps.iter().filter(|(name, _)| name.contains(wanted)) {
+        machine.ask(request, |record| match record {
+            Record::Figure(figure) => show(&figure),
+            Record::Missing(missing) => {
+                println!("{}, {}: {}", missing.subject, missing.what, missing.why);
+            }
+            _ => {}
+        })?;
+    }
+    machine.stop()?;
+    Ok(true)
+}
+
+fn show(figure: &Figure) {
+    let Figure {
+        subject, what, at, ..
+    } = figure;
+    let at = if *at == 0 {
+        String::new()
+    } else {
+        format!(", {at}")
+    };
+    let estimate = super::table::estimate(Some(figure.estimate()));
+    let unit = figure.measure.unit();
+    println!("{subject}, {what}{at}: {estimate} {unit}");
+}
 
 /// Measures everything.
 pub(crate) fn run(choice: &Choice) -> Result<bool> {
@@ -20,14 +53,14 @@ pub(crate) fn run(choice: &Choice) -> Result<bool> {
     step("boot, counting instructions");
     let mut machine = Machine::boot(&parts, Clock::Instructions)?;
     run.about.fio = machine.fio().to_owned();
-    for (what, request) in counted() {
-        step(&what);
-        machine.ask(&request, |record| run.take(record))?;
-    }
     step("profile of one I/O");
     let (profile, missing) = profile::watch(&mut machine, &parts)?;
     run.about.missing.extend(missing);
     run.figures.extend(profile::figures(&profile));
+    for (what, request) in counted() {
+        step(&what);
+        machine.ask(&request, |record| run.take(record))?;
+    }
     machine.stop()?;
 
     step("boot, two processors");

@@ -16,7 +16,7 @@ use super::{Result, because};
 use crate::record::{Record, Request, line};
 
 /// Longest time without a word from the guest.
-const SILENCE: Duration = Duration::from_secs(240);
+const SILENCE: Duration = Duration::from_secs(600);
 
 /// The root is found by its partition, since NVMe drives get their numbers in any order.
 const PARAMETERS: &str =
@@ -72,7 +72,7 @@ impl Machine {
 
     fn start(parts: &Parts, clock: Clock) -> Result<Self> {
         let payload = Payload::make(parts)?;
-        let console = parts.work.join("console.log");
+        let console = payload.folder().join("console.log");
         let monitor = payload.folder().join("monitor");
         let mut qemu = Command::new("qemu-system-x86_64")
             .args(clock.arguments())

@@ -27,6 +27,8 @@ pub(crate) struct Parts {
     pub(crate) root: PathBuf,
     pub(crate) module: PathBuf,
     pub(crate) cli: PathBuf,
+    /// The ublk server, where it could be made.
+    pub(crate) kublk: Option<PathBuf>,
     /// Where logs and temporary images go.
     pub(crate) work: PathBuf,
 }
@@ -46,7 +48,9 @@ impl Parts {
             there(chosen.clone().unwrap_or(path), "scripts/build")
         };
         there(kernel.join("vmlinuz"), "scripts/setup")?;
+        let kublk = kernel.join("kublk");
         Ok(Self {
+            kublk: kublk.exists().then_some(kublk),
             kernel,
             root: there(cache.join("images/root.ext4"), "scripts/setup")?,
             module: built(

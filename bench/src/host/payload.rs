@@ -33,11 +33,16 @@ impl Payload {
         payload.clear();
         fs::create_dir_all(&bin).map_err(because(bin.display()))?;
         let mut bytes = 0;
-        for (from, to) in [
+        let kublk = parts.kublk.as_ref();
+        let files = [
             (Path::new("/proc/self/exe"), bin.join("shunt-bench")),
             (&parts.cli, bin.join("shunt")),
             (&parts.module, tree.join("shunt.ko")),
-        ] {
+        ];
+        for (from, to) in files
+            .into_iter()
+            .chain(kublk.map(|kublk| (kublk.as_path(), bin.join("kublk"))))
+        {
             bytes += fs::copy(from, &to).map_err(because(from.display()))?;
         }
         let init = tree.join("init");

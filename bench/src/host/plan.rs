@@ -16,11 +16,12 @@ pub(super) const BUDGET: [Subject; 6] = [
 ];
 
 /// What every job is run on, the drive itself first.
-pub(super) const MATRIX: [Subject; 10] = [
+pub(super) const MATRIX: [Subject; 11] = [
     Subject::Raw,
     Subject::DM_LINEAR,
     Subject::DM_STATS,
     Subject::Loop,
+    Subject::Ublk,
     Subject::bio(Stats::Off),
     Subject::bio(Stats::Counters),
     Subject::bio(Stats::Full),
@@ -77,9 +78,9 @@ pub(super) const PRECISE: Effort = Effort {
 
 /// For the many jobs.
 pub(super) const ROUGH: Effort = Effort {
-    ios: 2500,
+    ios: 1500,
     least: 3,
-    most: 8,
+    most: 6,
 };
 
 /// Devices with tables of several targets.

@@ -76,8 +76,8 @@ fn sample(generation: u64, time: u64, ios: u64, values: &[u64]) -> Stats {
     ops[Op::Write as usize] = OpStats {
         ios,
         bytes: ios * 4096,
-        errors: 0,
         latency: histogram(values),
+        ..OpStats::default()
     };
     Stats {
         id: 0,
@@ -104,9 +104,51 @@ fn an_interval_holds_what_happened_in_it() {
 #[test]
 fn samples_of_two_devices_or_of_one_moment_make_no_interval() {
     let earlier = sample(1, 1000, 10, &[]);
-    assert_eq!(Interval::between(&earlier, &sample(2, 2000, 11, &[])), None);
-    assert_eq!(Interval::between(&earlier, &sample(1, 1000, 11, &[])), None);
-    assert_eq!(Interval::between(&earlier, &sample(1, 999, 11, &[])), None);
+    let between = |later: &Stats| Interval::between(&earlier, later).unwrap_err();
+    assert_eq!(between(&sample(1, 1000, 11, &[])), Incomparable::NoTime);
+    assert_eq!(between(&sample(1, 999, 11, &[])), Incomparable::NoTime);
+    let mut other = sample(1, 2000, 11, &[]);
+    other.id = 1;
+    assert_eq!(between(&other), Incomparable::OtherDevice);
+}
+
+#[test]
+fn a_device_made_anew_is_told_apart_from_a_figure_that_went_back() {
+    let earlier = sample(1, 1000, 10, &[100]);
+    let anew = Interval::between(&earlier, &sample(2, 2000, 3, &[100]));
+    assert_eq!(anew, Err(Incomparable::Restarted));
+    let back = Interval::between(&earlier, &sample(1, 2000, 9, &[100]));
+    assert_eq!(back, Err(Incomparable::WentBack));
+    let sum = Interval::between(&earlier, &sample(1, 2000, 10, &[99]));
+    assert_eq!(sum, Err(Incomparable::WentBack));
+}
+
+#[test]
+fn an_interval_counts_errors_and_sizes_and_keeps_what_is_of_the_moment() {
+    let mut earlier = sample(1, 1000, 10, &[]);
+    let write = &mut earlier.ops[Op::Write as usize];
+    write.errors_by = [(5, 3), (28, 1)].into();
+    write.sizes = vec![Bucket {
+        le: 4096,
+        count: 10,
+    }];
+    let mut later = earlier.clone();
+    later.time = 2000;
+    let write = &mut later.ops[Op::Write as usize];
+    write.errors_by = [(5, 4), (28, 1), (121, 2)].into();
+    write.sizes = vec![
+        Bucket { le: 512, count: 1 },
+        Bucket {
+            le: 4096,
+            count: 10,
+        },
+    ];
+    (write.in_flight, write.peak) = (2, 9);
+    let interval = Interval::between(&earlier, &later).unwrap();
+    let write = interval.op(Op::Write);
+    assert_eq!(write.errors_by, [(5, 1), (121, 2)].into());
+    assert_eq!(write.sizes, [Bucket { le: 512, count: 1 }]);
+    assert_eq!((write.in_flight, write.peak), (2, 9));
 }
 
 proptest! {
@@ -118,6 +160,43 @@ proptest! {
         prop_assert!(floor <= value && value <= le);
         if le != u64::MAX && floor > 0 {
             prop_assert!(le - floor < floor.div_ceil(8));
+        }
+    }
+
+    /// Merging loses nothing: the order does not matter, and what is merged can be taken out again.
+    #[test]
+    fn merged_histograms_are_the_histogram_of_all_values(
+        one in prop::collection::vec(0..1_u64 << 50, 0..50),
+        other in prop::collection::vec(0..1_u64 << 50, 0..50),
+    ) {
+        let mut merged = histogram(&one);
+        merged.merge(&histogram(&other));
+        prop_assert_eq!(&merged, &histogram(&[one.as_slice(), &other].concat()));
+        prop_assert_eq!(merged.since(&histogram(&other)), histogram(&one));
+    }
+
+    /// Against sorted values: never below the true quantile, and above it by a bucket at most.
+    #[test]
+    fn quantiles_are_within_the_error_of_a_bucket(
+        mut values in prop::collection::vec(0..1_u64 << 36, 1..300),
+    ) {
+        let quantiles = histogram(&values).quantiles().unwrap();
+        values.sort_unstable();
+        let true_at = |share: f64| {
+            let rank = (values.len() as f64 * share).ceil() as usize;
+            values[rank.max(1) - 1]
+        };
+        for (share, said) in [
+            (0.5, quantiles.p50),
+            (0.9, quantiles.p90),
+            (0.99, quantiles.p99),
+            (0.999, quantiles.p999),
+            (1.0, quantiles.max),
+        ] {
+            let truth = true_at(share);
+            prop_assert!(said >= truth, "{said} for {truth}");
+            let above = (said - truth) as f64;
+            prop_assert!(above <= (truth as f64 * BUCKET_ERROR).max(63.0), "{said} for {truth}");
         }
     }
 }

@@ -252,7 +252,7 @@ impl Listener {
                 Update::Overrun => self.devices.clear(),
                 Update::Exists(device) => self.devices.push(device),
                 Update::Ready(_) => {}
-                Update::Changed(Change { reason, device }) => {
+                Update::Changed(Change { reason, device, .. }) => {
                     let known = self.devices.iter().position(|known| *known == device);
                     match (reason, known) {
                         (Reason::Created, None) => self.devices.push(device),

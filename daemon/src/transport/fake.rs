@@ -18,22 +18,23 @@ use std::{
     time::Duration,
 };
 
-use nix::libc::{EINVAL, EOPNOTSUPP, EPERM};
-use shunt_uapi::{cmd, group};
+use nix::libc::{EINVAL, EOPNOTSUPP, EPERM, ERANGE};
+use shunt_uapi::{INTERVAL_DEFAULT, INTERVAL_MAX, INTERVAL_MIN, cmd, group};
 
 use super::{Dump, Transport};
 use crate::{
     error::{Error, Refusal, Result},
-    model::{Device, Notification, Op, Reason, Selector},
-    wire::{Message, attr::Writer, event, reply, request},
+    model::{Device, Notification, Op, Reason, Sample, Selector},
+    wire::{Message, attr::Writer, event, reply, request, stats},
 };
 
+mod layout;
 mod mailbox;
 mod table;
 
+pub use layout::Drive;
 pub use mailbox::FakeEvents;
 use mailbox::Mailbox;
-pub use table::Drive;
 use table::Table;
 
 /// Notifications that a listener may leave untaken unless [`Fake::set_room`] says otherwise.
@@ -52,9 +53,30 @@ struct Kernel {
     table: Table,
     sequence: u64,
     listeners: Vec<Mailbox>,
+    samples: Samples,
     room: usize,
     interruptions: u32,
     lose_next: bool,
+}
+
+/// What is sent to group `stats`.
+#[derive(Debug)]
+struct Samples {
+    sequence: u64,
+    dropped: u64,
+    interval: Duration,
+    listeners: Vec<Mailbox>,
+}
+
+impl Default for Samples {
+    fn default() -> Self {
+        Self {
+            sequence: 0,
+            dropped: 0,
+            interval: Duration::from_millis(INTERVAL_DEFAULT.into()),
+            listeners: Vec::new(),
+        }
+    }
 }
 
 impl Default for Kernel {
@@ -65,6 +87,7 @@ impl Default for Kernel {
             table: Table::default(),
             sequence: 0,
             listeners: Vec::new(),
+            samples: Samples::default(),
             room: ROOM,
             interruptions: 0,
             lose_next: false,
@@ -92,13 +115,24 @@ impl Fake {
     pub fn remove_drive(&self, path: &str) {
         let mut kernel = self.kernel();
         for device in kernel.table.remove_drive(path) {
-            kernel.notify(Reason::Lost, device);
+            kernel.notify_with(Reason::Lost, device, Some(0));
         }
     }
 
     /// Opens a device, as a mount does, or closes it.
     pub fn set_open(&self, id: u32, open: bool) {
-        self.kernel().table.set_open(id, open);
+        self.set_open_for(id, if open { u32::MAX } else { 0 });
+    }
+
+    /// Opens a device for a moment, as udev does when it comes: so many attempts to unmap it will
+    /// find it open.
+    pub fn set_open_for(&self, id: u32, attempts: u32) {
+        self.kernel().table.set_open(id, attempts);
+    }
+
+    /// Whether a device is suspended with its file system stopped.
+    pub fn is_frozen(&self, id: u32) -> bool {
+        self.kernel().table.is_frozen(id)
     }
 
     /// Lets an operation of a device end.
@@ -111,6 +145,16 @@ impl Fake {
         self.kernel().table.advance(time);
     }
 
+    /// Sends a round of samples, if somebody listens: the figures of all devices in one message.
+    pub fn send_samples(&self) {
+        self.kernel().send_samples();
+    }
+
+    /// How many samples were sent so far.
+    pub fn samples_sent(&self) -> u64 {
+        self.kernel().samples.sequence
+    }
+
     /// Loads or unloads the module. Unloading it ends the devices and every listener.
     pub fn set_loaded(&self, loaded: bool) {
         let mut kernel = self.kernel();
@@ -118,7 +162,8 @@ impl Fake {
         if !loaded {
             kernel.table.clear();
             kernel.sequence = 0;
-            for listener in kernel.listeners.drain(..) {
+            let samples = std::mem::take(&mut kernel.samples);
+            for listener in kernel.listeners.drain(..).chain(samples.listeners) {
                 listener.end();
             }
         }
@@ -156,6 +201,10 @@ impl Fake {
 
 impl Kernel {
     fn notify(&mut self, reason: Reason, device: Device) {
+        self.notify_with(reason, device, None);
+    }
+
+    fn notify_with(&mut self, reason: Reason, device: Device, failed: Option<u64>) {
         self.sequence += 1;
         if std::mem::take(&mut self.lose_next) {
             return;
@@ -163,6 +212,7 @@ impl Kernel {
         let notification = Notification {
             sequence: self.sequence,
             reason,
+            failed,
             device,
         };
         // What is in the table came in over the wire, so it fits in a message.
@@ -172,11 +222,49 @@ impl Kernel {
         }
     }
 
+    fn send_samples(&mut self) {
+        let samples = &mut self.samples;
+        samples.listeners.retain(Mailbox::is_open);
+        if samples.listeners.is_empty() {
+            return;
+        }
+        samples.sequence += 1;
+        if std::mem::take(&mut self.lose_next) {
+            samples.dropped += 1;
+            return;
+        }
+        let ids: Vec<u32> = self.table.devices().map(|device| device.id).collect();
+        let sample = Sample {
+            sequence: samples.sequence,
+            time: self.table.time(),
+            dropped: samples.dropped,
+            interval: samples.interval,
+            devices: ids.iter().filter_map(|id| self.table.stats(*id)).collect(),
+        };
+        if let Ok(message) = stats::encode_sample(&sample) {
+            for listener in &samples.listeners {
+                listener.deliver(&message, self.room);
+            }
+        }
+    }
+
+    /// Answers stats-set: the interval that holds now.
+    fn set_interval(&mut self, wanted: Option<Duration>) -> Result<Message> {
+        if let Some(wanted) = wanted {
+            let range = u128::from(INTERVAL_MIN)..=u128::from(INTERVAL_MAX);
+            if !range.contains(&wanted.as_millis()) {
+                return Err(refused(ERANGE));
+            }
+            self.samples.interval = wanted;
+        }
+        Ok(stats::set_interval(Some(self.samples.interval)))
+    }
+
     fn check(&self, command: u8) -> Result<()> {
         if !self.loaded {
             return Err(Error::NotLoaded);
         }
-        if !self.privileged && command != cmd::STATS_GET {
+        if !self.privileged && !matches!(command, cmd::STATS_GET | cmd::STATS_NTF) {
             return Err(refused(EPERM));
         }
         Ok(())
@@ -184,7 +272,7 @@ impl Kernel {
 
     fn stats_message(&self, id: u32) -> Result<Option<Message>> {
         match self.table.stats(id) {
-            Some(stats) => message(cmd::STATS_GET, |writer| reply::encode_stats(writer, &stats)),
+            Some(figures) => message(cmd::STATS_GET, |writer| stats::encode(writer, &figures)),
             None => Ok(None),
         }
     }
@@ -217,7 +305,10 @@ impl Transport for Fake {
         let mut kernel = self.kernel();
         kernel.check(message.command)?;
         let selector = || -> Result<Selector> {
-            request::decode_selector(&message.attributes).map_err(|_| refused(EINVAL))
+            let named = request::decode_selector(&message.attributes);
+            named
+                .map(|(selector, _)| selector)
+                .map_err(|_| refused(EINVAL))
         };
         let answer = match message.command {
             cmd::DEVICE_NEW => {
@@ -228,9 +319,20 @@ impl Transport for Fake {
                 device_message(cmd::DEVICE_NEW, &device)
             }
             cmd::DEVICE_DEL => {
-                let device = kernel.table.delete(&selector()?).map_err(Error::Refused)?;
+                let (selector, force) =
+                    request::decode_selector(&message.attributes).map_err(|_| refused(EINVAL))?;
+                let gone = kernel.table.delete(&selector, force);
+                let device = gone.map_err(Error::Refused)?;
                 kernel.notify(Reason::Destroyed, device);
                 Ok(None)
+            }
+            cmd::DEVICE_SET => {
+                let (selector, change) =
+                    request::decode_change(&message.attributes).map_err(|_| refused(EINVAL))?;
+                let changed = kernel.table.change(&selector, &change);
+                let device = changed.map_err(Error::Refused)?;
+                kernel.notify(Reason::Changed, device.clone());
+                device_message(cmd::DEVICE_SET, &device)
             }
             cmd::DEVICE_GET => {
                 let device = kernel.table.find(&selector()?).map_err(Error::Refused)?;
@@ -239,6 +341,11 @@ impl Transport for Fake {
             cmd::STATS_GET => {
                 let device = kernel.table.find(&selector()?).map_err(Error::Refused)?;
                 kernel.stats_message(device.id)
+            }
+            cmd::STATS_SET => {
+                let wanted = stats::decode_interval(&message.attributes);
+                let wanted = wanted.map_err(|_| refused(EINVAL))?;
+                kernel.set_interval(wanted).map(Some)
             }
             _ => Err(refused(EOPNOTSUPP)),
         };
@@ -270,14 +377,17 @@ impl Transport for Fake {
 
     fn subscribe(&mut self, group: &CStr) -> Result<FakeEvents> {
         let mut kernel = self.kernel();
-        kernel.check(cmd::DEVICE_NTF)?;
-        if group != group::CONFIG {
-            return Err(Error::Malformed(format!(
-                "the family has no group {group:?}"
-            )));
-        }
         let (mailbox, events) = mailbox::open()?;
-        kernel.listeners.push(mailbox);
+        let (command, listeners) = if group == group::CONFIG {
+            (cmd::DEVICE_NTF, &mut kernel.listeners)
+        } else if group == group::STATS {
+            (cmd::STATS_NTF, &mut kernel.samples.listeners)
+        } else {
+            let what = format!("the family has no group {group:?}");
+            return Err(Error::Malformed(what));
+        };
+        listeners.push(mailbox);
+        kernel.check(command)?;
         Ok(events)
     }
 }

@@ -27,7 +27,11 @@ pub use events::NetlinkEvents;
 pub struct Netlink {
     connection: Connection,
     family: Family,
+    event_room: usize,
 }
+
+/// Room for events that were not taken yet, in bytes, unless it is set: about a thousand changes.
+pub const EVENT_ROOM: usize = 4 << 20;
 
 impl Netlink {
     /// Opens a socket and finds the family. The kernel may load the module for it.
@@ -37,7 +41,19 @@ impl Netlink {
     pub fn connect() -> Result<Self> {
         let mut connection = Connection::open()?;
         let family = resolve(&mut connection, shunt_uapi::FAMILY_NAME)?;
-        Ok(Self { connection, family })
+        Ok(Self {
+            connection,
+            family,
+            event_room: EVENT_ROOM,
+        })
+    }
+
+    /// Sets how many bytes of events that were not taken yet the kernel keeps for each
+    /// subscription that is made from now on. Without a privilege it keeps no more than the sysctl
+    /// net.core.rmem_max.
+    pub fn set_event_room(&mut self, bytes: usize) {
+        // The kernel takes a signed number and doubles it.
+        self.event_room = bytes.min(i32::MAX as usize / 2);
     }
 }
 
@@ -73,7 +89,7 @@ impl Transport for Netlink {
         let control = resolve(&mut self.connection, nlctrl::FAMILY_NAME)?;
         events.join(&control, nlctrl::GROUP_NOTIFY)?;
         self.family = resolve(&mut self.connection, shunt_uapi::FAMILY_NAME)?;
-        events.follow(&self.family, group)?;
+        events.follow(&self.family, group, self.event_room)?;
         Ok(events)
     }
 }

@@ -22,7 +22,7 @@ pub fn decode(message: &Message) -> Result<Option<Notification>> {
     if message.command != cmd::DEVICE_NTF {
         return Ok(None);
     }
-    let (mut sequence, mut reason) = (None, None);
+    let (mut sequence, mut reason, mut failed) = (None, None, None);
     for attr in attributes(&message.attributes) {
         let attr = attr?;
         match attr.kind {
@@ -30,12 +30,14 @@ pub fn decode(message: &Message) -> Result<Option<Notification>> {
             device::REASON => {
                 reason = Some(Reason::from_u32(attr.u32()?).unwrap_or(Reason::Changed));
             }
+            device::FAILED => failed = Some(attr.uint()?),
             _ => {}
         }
     }
     Ok(Some(Notification {
         sequence: required(sequence, "seq of a notification")?,
         reason: required(reason, "reason of a notification")?,
+        failed,
         device: decode_device(&message.attributes)?,
     }))
 }
@@ -49,6 +51,9 @@ pub fn encode(notification: &Notification) -> Result<Message> {
     encode_device(&mut writer, &notification.device)?;
     writer.uint(device::SEQ, notification.sequence);
     writer.u32(device::REASON, notification.reason as u32);
+    if let Some(failed) = notification.failed {
+        writer.uint(device::FAILED, failed);
+    }
     Ok(Message {
         command: cmd::DEVICE_NTF,
         attributes: writer.into_bytes(),
@@ -64,6 +69,7 @@ mod tests {
         Notification {
             sequence: 1 << 40,
             reason: Reason::Lost,
+            failed: Some(3),
             device: Device {
                 id: 0,
                 name: "v".into(),
@@ -74,6 +80,7 @@ mod tests {
                 size: 512,
                 logical_block_size: 512,
                 targets: Vec::new(),
+                stripe: None,
                 generation: 1,
             },
         }
@@ -84,7 +91,7 @@ mod tests {
         let message = encode(&notification()).unwrap();
         assert_eq!(message.command, 4);
         assert!(message.attributes.ends_with(&[
-            12, 0, 11, 0, 0, 0, 0, 0, 0, 1, 0, 0, 8, 0, 12, 0, 2, 0, 0, 0
+            12, 0, 11, 0, 0, 0, 0, 0, 0, 1, 0, 0, 8, 0, 12, 0, 2, 0, 0, 0, 8, 0, 17, 0, 3, 0, 0, 0
         ]));
         assert_eq!(decode(&message).unwrap(), Some(notification()));
     }
@@ -92,7 +99,7 @@ mod tests {
     #[test]
     fn a_reason_of_a_newer_module_is_a_change() {
         let mut message = encode(&notification()).unwrap();
-        let reason = message.attributes.len() - 4;
+        let reason = message.attributes.len() - 12;
         message.attributes[reason] = 200;
         assert_eq!(decode(&message).unwrap().unwrap().reason, Reason::Changed);
     }

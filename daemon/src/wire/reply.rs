@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Answers of the family: devices and statistics. The client reads them; the fake transport
+//! Answers of the family: devices. The client reads them; the fake transport
 //! writes them. An attribute that is not known is skipped: a newer module may send more.
 
-use shunt_uapi::{bucket, device, op_stats, stats, target};
+use shunt_uapi::{device, target};
 
 use super::attr::{Attr, Writer, attributes, known, required};
 use crate::{
     error::Result,
-    model::{Bucket, Device, Op, OpStats, QueueMode, State, Stats, StatsMode, Target},
+    model::{Device, QueueMode, State, StatsMode, Target},
 };
 
 /// Reads a device.
@@ -17,7 +17,7 @@ use crate::{
 pub fn decode_device(bytes: &[u8]) -> Result<Device> {
     let (mut id, mut name, mut state, mut queue) = (None, None, None, None);
     let (mut stats, mut read_only, mut size, mut block) = (None, None, None, None);
-    let (mut generation, mut targets) = (None, Vec::new());
+    let (mut generation, mut targets, mut stripe) = (None, Vec::new(), None);
     for attr in attributes(bytes) {
         let attr = attr?;
         match attr.kind {
@@ -31,6 +31,7 @@ pub fn decode_device(bytes: &[u8]) -> Result<Device> {
             device::LOGICAL_BLOCK_SIZE => block = Some(attr.u32()?),
             device::TARGET => targets.push(decode_target(&attr)?),
             device::GENERATION => generation = Some(attr.uint()?),
+            device::STRIPE => stripe = Some(attr.uint()?),
             _ => {}
         }
     }
@@ -44,6 +45,7 @@ pub fn decode_device(bytes: &[u8]) -> Result<Device> {
         size: required(size, "size of a device")?,
         logical_block_size: required(block, "logical-block-size of a device")?,
         targets,
+        stripe,
         generation: required(generation, "generation of a device")?,
     })
 }
@@ -100,102 +102,8 @@ pub fn encode_device(writer: &mut Writer, from: &Device) -> Result<()> {
         writer.nest(device::TARGET, inner)?;
     }
     writer.uint(device::GENERATION, from.generation);
-    Ok(())
-}
-
-/// Reads the statistics of a device. An operation that is not known is skipped, one that is not
-/// there has zeroes.
-///
-/// # Errors
-/// [`Error::Malformed`](crate::Error::Malformed) if a part is missing or not understood.
-pub fn decode_stats(bytes: &[u8]) -> Result<Stats> {
-    let (mut id, mut name, mut generation, mut time) = (None, None, None, None);
-    let (mut in_flight, mut ops) = (0, <[OpStats; Op::ALL.len()]>::default());
-    for attr in attributes(bytes) {
-        let attr = attr?;
-        match attr.kind {
-            stats::ID => id = Some(attr.u32()?),
-            stats::NAME => name = Some(attr.string()),
-            stats::GENERATION => generation = Some(attr.uint()?),
-            stats::TIME => time = Some(attr.uint()?),
-            stats::IN_FLIGHT => in_flight = attr.uint()?,
-            stats::OP => {
-                if let Some((op, figures)) = decode_op_stats(&attr)? {
-                    ops[op as usize] = figures;
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(Stats {
-        id: required(id, "id of statistics")?,
-        name: required(name, "name of statistics")?,
-        generation: required(generation, "generation of statistics")?,
-        time: required(time, "time of statistics")?,
-        in_flight,
-        ops,
-    })
-}
-
-fn decode_op_stats(nest: &Attr<'_>) -> Result<Option<(Op, OpStats)>> {
-    let (mut op, mut figures) = (None, OpStats::default());
-    for attr in nest.nested() {
-        let attr = attr?;
-        match attr.kind {
-            op_stats::OP => op = Some(attr.u32()?),
-            op_stats::IOS => figures.ios = attr.uint()?,
-            op_stats::BYTES => figures.bytes = attr.uint()?,
-            op_stats::ERRORS => figures.errors = attr.uint()?,
-            op_stats::LATENCY_SUM => figures.latency.sum = attr.uint()?,
-            op_stats::LATENCY => figures.latency.buckets.push(decode_bucket(&attr)?),
-            _ => {}
-        }
-    }
-    figures.latency.buckets.sort_by_key(|bucket| bucket.le);
-    let op = required(op, "op of statistics")?;
-    Ok(Op::from_u32(op).map(|op| (op, figures)))
-}
-
-fn decode_bucket(nest: &Attr<'_>) -> Result<Bucket> {
-    let (mut le, mut count) = (None, None);
-    for attr in nest.nested() {
-        let attr = attr?;
-        match attr.kind {
-            bucket::LE => le = Some(attr.uint()?),
-            bucket::COUNT => count = Some(attr.uint()?),
-            _ => {}
-        }
-    }
-    Ok(Bucket {
-        le: required(le, "le of a bucket")?,
-        count: required(count, "count of a bucket")?,
-    })
-}
-
-/// Writes the statistics of a device as the kernel does.
-///
-/// # Errors
-/// [`Error::Unsendable`](crate::Error::Unsendable) if a text in them fits in no message.
-pub fn encode_stats(writer: &mut Writer, from: &Stats) -> Result<()> {
-    writer.u32(stats::ID, from.id);
-    writer.string(stats::NAME, &from.name)?;
-    writer.uint(stats::GENERATION, from.generation);
-    writer.uint(stats::TIME, from.time);
-    writer.uint(stats::IN_FLIGHT, from.in_flight);
-    for (op, figures) in from.each_op() {
-        let mut inner = Writer::default();
-        inner.u32(op_stats::OP, op as u32);
-        inner.uint(op_stats::IOS, figures.ios);
-        inner.uint(op_stats::BYTES, figures.bytes);
-        inner.uint(op_stats::ERRORS, figures.errors);
-        inner.uint(op_stats::LATENCY_SUM, figures.latency.sum);
-        for Bucket { le, count } in &figures.latency.buckets {
-            let mut pair = Writer::default();
-            pair.uint(bucket::LE, *le);
-            pair.uint(bucket::COUNT, *count);
-            inner.nest(op_stats::LATENCY, pair)?;
-        }
-        writer.nest(stats::OP, inner)?;
+    if let Some(stripe) = from.stripe {
+        writer.uint(device::STRIPE, stripe);
     }
     Ok(())
 }

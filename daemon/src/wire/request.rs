@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    model::{DeviceSpec, QueueMode, Selector, StatsMode, TargetSpec},
+    model::{DeviceChange, DeviceSpec, QueueMode, Selector, State, StatsMode, TargetSpec},
 };
 
 // `device-*` and `stats-get` name a device with the same two attributes.
@@ -30,7 +30,15 @@ pub fn create_device(spec: &DeviceSpec) -> Result<Message> {
     writer.u32(device::QUEUE_MODE, spec.queue as u32);
     writer.u32(device::STATS_MODE, spec.stats as u32);
     writer.u32(device::READ_ONLY, spec.read_only.into());
-    for target in &spec.targets {
+    put_table(&mut writer, &spec.targets, spec.stripe)?;
+    Ok(Message {
+        command: cmd::DEVICE_NEW,
+        attributes: writer.into_bytes(),
+    })
+}
+
+fn put_table(writer: &mut Writer, targets: &[TargetSpec], stripe: Option<u64>) -> Result<()> {
+    for target in targets {
         let mut inner = Writer::default();
         inner.string(target::PATH, &target.path)?;
         inner.uint(target::OFFSET, target.offset);
@@ -39,8 +47,52 @@ pub fn create_device(spec: &DeviceSpec) -> Result<Message> {
         }
         writer.nest(device::TARGET, inner)?;
     }
+    if let Some(stripe) = stripe {
+        writer.uint(device::STRIPE, stripe);
+    }
+    Ok(())
+}
+
+/// Asks for a change of a device.
+///
+/// # Errors
+/// [`Error::Unsendable`](crate::Error::Unsendable) if a text in it fits in no message.
+pub fn change_device(selector: &Selector, change: &DeviceChange) -> Result<Message> {
+    let mut writer = Writer::default();
+    put_selector(&mut writer, selector)?;
+    match change {
+        DeviceChange::Retarget { targets, stripe } => put_table(&mut writer, targets, *stripe)?,
+        DeviceChange::Suspend { freeze } => {
+            writer.u32(device::STATE, State::Suspended as u32);
+            writer.u32(device::FREEZE, (*freeze).into());
+        }
+        DeviceChange::Resume => writer.u32(device::STATE, State::Live as u32),
+        DeviceChange::Resize => writer.u32(device::RESIZE, 1),
+        DeviceChange::Settings { stats, read_only } => {
+            if let Some(stats) = stats {
+                writer.u32(device::STATS_MODE, *stats as u32);
+            }
+            if let Some(read_only) = read_only {
+                writer.u32(device::READ_ONLY, (*read_only).into());
+            }
+        }
+    }
     Ok(Message {
-        command: cmd::DEVICE_NEW,
+        command: cmd::DEVICE_SET,
+        attributes: writer.into_bytes(),
+    })
+}
+
+/// Asks for one device to go, also while it is open.
+///
+/// # Errors
+/// [`Error::Unsendable`](crate::Error::Unsendable) if the name fits in no message.
+pub fn force_delete_device(selector: &Selector) -> Result<Message> {
+    let mut writer = Writer::default();
+    put_selector(&mut writer, selector)?;
+    writer.u32(device::FORCE, 1);
+    Ok(Message {
+        command: cmd::DEVICE_DEL,
         attributes: writer.into_bytes(),
     })
 }
@@ -51,14 +103,19 @@ pub fn create_device(spec: &DeviceSpec) -> Result<Message> {
 /// [`Error::Unsendable`](crate::Error::Unsendable) if the name fits in no message.
 pub fn one_device(command: u8, selector: &Selector) -> Result<Message> {
     let mut writer = Writer::default();
-    match selector {
-        Selector::Id(id) => writer.u32(device::ID, *id),
-        Selector::Name(name) => writer.string(device::NAME, name)?,
-    }
+    put_selector(&mut writer, selector)?;
     Ok(Message {
         command,
         attributes: writer.into_bytes(),
     })
+}
+
+fn put_selector(writer: &mut Writer, selector: &Selector) -> Result<()> {
+    match selector {
+        Selector::Id(id) => writer.u32(device::ID, *id),
+        Selector::Name(name) => writer.string(device::NAME, name)?,
+    }
+    Ok(())
 }
 
 /// Reads what [`create_device`] wrote; what is absent has the kernel's default.
@@ -76,6 +133,7 @@ pub fn decode_device_spec(bytes: &[u8]) -> Result<DeviceSpec> {
             device::STATS_MODE => spec.stats = known(&attr, "stats mode", StatsMode::from_u32)?,
             device::READ_ONLY => spec.read_only = attr.u32()? != 0,
             device::TARGET => spec.targets.push(decode_target_spec(&attr)?),
+            device::STRIPE => spec.stripe = Some(attr.uint()?),
             kind => return Err(malformed(format!("attribute {kind} in a request"))),
         }
     }
@@ -99,21 +157,58 @@ fn decode_target_spec(nest: &Attr<'_>) -> Result<TargetSpec> {
     Ok(spec)
 }
 
-/// Reads what [`one_device`] wrote.
+/// Reads what [`change_device`] wrote.
+///
+/// # Errors
+/// [`Error::Malformed`](crate::Error::Malformed) if it names no device, or changes that do not go
+/// together.
+pub fn decode_change(bytes: &[u8]) -> Result<(Selector, DeviceChange)> {
+    let (mut selector, mut targets, mut stripe) = (None, Vec::new(), None);
+    let (mut state, mut freeze, mut resize) = (None, false, false);
+    let (mut stats, mut read_only) = (None, None);
+    for attr in attributes(bytes) {
+        let attr = attr?;
+        match attr.kind {
+            device::ID => selector = Some(Selector::Id(attr.u32()?)),
+            device::NAME => selector = Some(Selector::Name(attr.string())),
+            device::TARGET => targets.push(decode_target_spec(&attr)?),
+            device::STRIPE => stripe = Some(attr.uint()?),
+            device::STATE => state = Some(known(&attr, "state", State::from_u32)?),
+            device::FREEZE => freeze = attr.u32()? != 0,
+            device::RESIZE => resize = attr.u32()? != 0,
+            device::STATS_MODE => stats = Some(known(&attr, "stats mode", StatsMode::from_u32)?),
+            device::READ_ONLY => read_only = Some(attr.u32()? != 0),
+            kind => return Err(malformed(format!("attribute {kind} in a request"))),
+        }
+    }
+    let change = match (targets.is_empty(), resize, state) {
+        (false, false, None) => DeviceChange::Retarget { targets, stripe },
+        (true, true, None) => DeviceChange::Resize,
+        (true, false, Some(State::Suspended)) => DeviceChange::Suspend { freeze },
+        (true, false, Some(State::Live)) => DeviceChange::Resume,
+        (true, false, None) => DeviceChange::Settings { stats, read_only },
+        _ => return Err(malformed("changes that do not go together")),
+    };
+    Ok((required(selector, "id or name")?, change))
+}
+
+/// Reads what [`one_device`] and [`force_delete_device`] wrote: the device, and whether it is to go
+/// by force.
 ///
 /// # Errors
 /// [`Error::Malformed`](crate::Error::Malformed) if it names no device.
-pub fn decode_selector(bytes: &[u8]) -> Result<Selector> {
-    let mut selector = None;
+pub fn decode_selector(bytes: &[u8]) -> Result<(Selector, bool)> {
+    let (mut selector, mut force) = (None, false);
     for attr in attributes(bytes) {
         let attr = attr?;
-        selector = match attr.kind {
-            device::ID => Some(Selector::Id(attr.u32()?)),
-            device::NAME => Some(Selector::Name(attr.string())),
+        match attr.kind {
+            device::ID => selector = Some(Selector::Id(attr.u32()?)),
+            device::NAME => selector = Some(Selector::Name(attr.string())),
+            device::FORCE => force = attr.u32()? != 0,
             kind => return Err(malformed(format!("attribute {kind} in a request"))),
-        };
+        }
     }
-    required(selector, "id or name")
+    Ok((required(selector, "id or name")?, force))
 }
 
 /// The part of a request at `offset`, counted from the first byte of its netlink header, in the
@@ -169,6 +264,11 @@ fn device_word(kind: u16) -> Option<&'static str> {
         device::STATS_MODE => "stats",
         device::READ_ONLY => "read-only",
         device::TARGET => "target",
+        device::STATE => "state",
+        device::STRIPE => "stripe",
+        device::FREEZE => "freeze",
+        device::RESIZE => "resize",
+        device::FORCE => "force",
         _ => return None,
     })
 }

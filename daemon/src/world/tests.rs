@@ -17,6 +17,7 @@ fn device(id: u32, generation: u64, state: State) -> Device {
         size: 4096,
         logical_block_size: 512,
         targets: Vec::new(),
+        stripe: None,
         generation,
     }
 }
@@ -25,6 +26,7 @@ fn told(reason: Reason, device: Device) -> Notification {
     Notification {
         sequence: 0,
         reason,
+        failed: None,
         device,
     }
 }
@@ -123,7 +125,7 @@ proptest! {
     fn the_differences_lead_from_one_list_to_the_other(before in any_devices(), after in any_devices()) {
         let mut follower = world(&before);
         let mut replaced = world(&before);
-        for Change { reason, device } in replaced.replace(after.clone()) {
+        for Change { reason, device, .. } in replaced.replace(after.clone()) {
             prop_assert!(follower.apply(told(reason, device)).is_some());
         }
         prop_assert_eq!(&follower, &replaced);

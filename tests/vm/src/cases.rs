@@ -15,8 +15,10 @@ mod data;
 mod errors;
 mod events;
 mod flush;
+mod force;
 mod leaks;
 mod limits;
+mod loss;
 mod many;
 mod modes;
 mod polled;
@@ -24,9 +26,16 @@ mod privilege;
 mod ranges;
 mod read_only;
 mod refusals;
+mod resize;
+mod retarget;
+mod set;
 mod stacking;
 mod stats;
+mod stream;
+mod suspend;
+mod tables;
 mod tree;
+mod truth;
 mod ynl;
 
 const TOPICS: &[&[Case]] = &[
@@ -35,6 +44,8 @@ const TOPICS: &[&[Case]] = &[
     flush::CASES,
     errors::CASES,
     stats::CASES,
+    truth::CASES,
+    stream::CASES,
     modes::CASES,
     limits::CASES,
     read_only::CASES,
@@ -47,7 +58,15 @@ const TOPICS: &[&[Case]] = &[
     ynl::CASES,
     many::CASES,
     polled::CASES,
+    tables::CASES,
+    retarget::CASES,
+    suspend::CASES,
+    resize::CASES,
+    set::CASES,
+    force::CASES,
     leaks::CASES,
+    // Takes drives away and brings them back, so it comes last.
+    loss::CASES,
 ];
 
 /// One claim and the function that tries it.

@@ -3,6 +3,7 @@
 
 pub(crate) mod case;
 pub(crate) mod command;
+pub(crate) mod debug_kernel;
 pub(crate) mod demo;
 pub(crate) mod direct;
 pub(crate) mod dm;
@@ -11,14 +12,19 @@ pub(crate) mod fio;
 pub(crate) mod flash;
 pub(crate) mod init;
 pub(crate) mod leftovers;
+pub(crate) mod load;
 pub(crate) mod loop_device;
 pub(crate) mod module;
 pub(crate) mod mount;
 pub(crate) mod partition;
+pub(crate) mod removal;
 pub(crate) mod shunt;
 pub(crate) mod state;
+pub(crate) mod stream;
 pub(crate) mod sysfs;
+pub(crate) mod task;
 pub(crate) mod trace;
+pub(crate) mod uevent;
 pub(crate) mod wait;
 mod work;
 pub(crate) mod ynl;

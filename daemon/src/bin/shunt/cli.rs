@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What can be typed: the only place that knows of clap. `main` and the completions read it.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{
     Args, Parser, Subcommand,
@@ -26,8 +26,26 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Map a new device over one target, or over several joined end to end
+    /// Map a new device over one target, or over several, joined end to end or striped
     Map(MapArgs),
+    /// Replace the table of a device while it is in use
+    Retarget(RetargetArgs),
+    /// Let new I/O of a device wait, once what is in flight has ended
+    Suspend(SuspendArgs),
+    /// Let the I/O of a suspended device go on
+    Resume {
+        /// Name of the device
+        name: String,
+    },
+    /// Take up a backing device's new size
+    ///
+    /// The last target, or each stripe, grows if it was given without a length.
+    Resize {
+        /// Name of the device
+        name: String,
+    },
+    /// Change what a device measures, or whether it refuses writes
+    Set(SetArgs),
     /// Unmap a device
     Unmap(UnmapArgs),
     /// List the devices
@@ -39,8 +57,11 @@ pub(crate) enum Command {
     },
     /// Show statistics: what was counted since the device was mapped
     Stats(StatsArgs),
+    #[cfg(feature = "tui")]
+    /// Show figures of all devices on the whole screen, as they change
+    Top(ListenArgs),
     /// Show the devices that are there, then every change, until interrupted
-    Events,
+    Events(ListenArgs),
     /// Print a script that completes arguments in a shell
     Completions {
         /// The shell
@@ -48,23 +69,33 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// How a command that follows a stream of the kernel listens to it.
+    pub(crate) fn listens(&self) -> Option<ListenArgs> {
+        match self {
+            Self::Stats(args) => Some(args.listen),
+            #[cfg(feature = "tui")]
+            Self::Top(args) => Some(*args),
+            Self::Events(args) => Some(*args),
+            _ => None,
+        }
+    }
+}
+
+impl ListenArgs {
+    /// Bytes that the kernel is asked to keep.
+    pub(crate) fn room(self) -> usize {
+        usize::try_from(self.receive_buffer.0).unwrap_or(usize::MAX)
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct MapArgs {
     /// Name of the new device: 1 to 63 bytes without slash, white space or control characters
     pub(crate) name: String,
 
-    /// Block device to forward to, and which part of it; give it again to join several
-    ///
-    /// Without offset the part begins at 0, without length it goes to the end. SIZE is a number of
-    /// bytes, or one with B, K, M, G, T (each 1024 of the one before) or s (512-byte sectors).
-    /// Several targets are joined in their order.
-    #[arg(
-        long,
-        required = true,
-        value_name = "DEV[,offset=SIZE][,length=SIZE]",
-        value_parser = target
-    )]
-    pub(crate) to: Vec<TargetSpec>,
+    #[command(flatten)]
+    pub(crate) table: TableArgs,
 
     /// How the device takes I/O
     ///
@@ -87,12 +118,75 @@ pub(crate) struct MapArgs {
     pub(crate) read_only: bool,
 }
 
+/// Which drives a device forwards to.
+#[derive(Debug, Args)]
+pub(crate) struct TableArgs {
+    /// Block device to forward to, and which part of it; give it again for several
+    ///
+    /// Without offset the part begins at 0, without length it goes to the end. SIZE is a number of
+    /// bytes, or one with B, K, M, G, T (each 1024 of the one before) or s (512-byte sectors).
+    /// Several targets are joined in their order, or take turns with --stripe.
+    #[arg(
+        long,
+        required = true,
+        value_name = "DEV[,offset=SIZE][,length=SIZE]",
+        value_parser = target
+    )]
+    pub(crate) to: Vec<TargetSpec>,
+
+    /// Let the targets take turns, so many bytes each
+    ///
+    /// SIZE is a multiple of the logical block. All targets are equally long; those without a
+    /// length are as long as the shortest.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) stripe: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RetargetArgs {
+    /// Name of the device
+    pub(crate) name: String,
+
+    #[command(flatten)]
+    pub(crate) table: TableArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SuspendArgs {
+    /// Name of the device
+    pub(crate) name: String,
+
+    /// Let a file system on the device write all out and stop before
+    #[arg(long)]
+    pub(crate) freeze: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("settings").required(true).multiple(true))]
+pub(crate) struct SetArgs {
+    /// Name of the device
+    pub(crate) name: String,
+
+    /// What the device measures
+    #[arg(long, value_name = "MODE", group = "settings",
+          value_parser = word(StatsMode::ALL, StatsMode::name))]
+    pub(crate) stats: Option<StatsMode>,
+
+    /// Refuse writes
+    #[arg(long, group = "settings", conflicts_with = "read_write")]
+    pub(crate) read_only: bool,
+
+    /// Take writes
+    #[arg(long, group = "settings")]
+    pub(crate) read_write: bool,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct UnmapArgs {
     /// Name of the device
     pub(crate) name: String,
 
-    /// Unmap it while it is open (not supported yet)
+    /// Unmap it also while it is open; its I/O then fails
     #[arg(long)]
     pub(crate) force: bool,
 }
@@ -102,12 +196,36 @@ pub(crate) struct StatsArgs {
     /// Name of the device; all devices if left out
     pub(crate) name: Option<String>,
 
-    /// Go on, once in so many seconds, 1 if left out
+    /// Go on as the kernel sends samples, once in so many seconds
     ///
-    /// Tables show the rates since the one before; JSON goes on showing what was counted in all.
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "1",
-          value_parser = seconds)]
-    pub(crate) watch: Option<Duration>,
+    /// Tables show the rates since the sample before; JSON goes on showing what was counted in all.
+    /// SECONDS, from 0.01 to 30, is set for all who listen, which takes root; without it, samples
+    /// come as often as was set last, once a second if never.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) watch: Option<Option<Duration>>,
+
+    /// Record samples and draw latency over time into an SVG file
+    #[arg(long, value_name = "FILE.svg", conflicts_with = "json")]
+    pub(crate) heatmap: Option<PathBuf>,
+
+    /// How many seconds to record for the heat map
+    #[arg(long = "for", value_name = "SECONDS", default_value = "60", value_parser = run_seconds,
+          requires = "heatmap")]
+    pub(crate) run: Duration,
+
+    #[command(flatten)]
+    pub(crate) listen: ListenArgs,
+}
+
+/// How a stream of the kernel is listened to.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct ListenArgs {
+    /// How much the kernel keeps of what was not read yet
+    ///
+    /// If it is full, something is lost, which is told, and all is read anew. Beyond the sysctl
+    /// net.core.rmem_max it takes root.
+    #[arg(long, value_name = "SIZE", default_value = "4M")]
+    pub(crate) receive_buffer: Bytes,
 }
 
 /// One of the words of an enum.
@@ -161,12 +279,26 @@ fn target(text: &str) -> Result<TargetSpec, String> {
     })
 }
 
+fn size(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map(|Bytes(bytes)| bytes)
+        .map_err(|error: shunt::units::ParseBytesError| error.to_string())
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
+    seconds_in(text, 0.01, 30.0)
+}
+
+fn run_seconds(text: &str) -> Result<Duration, String> {
+    seconds_in(text, 0.1, 86_400.0)
+}
+
+fn seconds_in(text: &str, least: f64, most: f64) -> Result<Duration, String> {
     text.parse::<f64>()
         .ok()
-        .filter(|seconds| (0.001..=86_400.0).contains(seconds))
+        .filter(|seconds| (least..=most).contains(seconds))
         .map(Duration::from_secs_f64)
-        .ok_or_else(|| format!("'{text}' is not a number of seconds from 0.001 to 86400"))
+        .ok_or_else(|| format!("'{text}' is not a number of seconds from {least} to {most}"))
 }
 
 #[cfg(test)]

@@ -11,9 +11,14 @@ use crate::{
     output::Output,
 };
 
+mod change;
 mod device;
 mod events;
+mod refused;
 mod stats;
+#[cfg(feature = "tui")]
+mod top;
+mod unmap;
 
 /// Runs a command against the running kernel.
 pub(crate) fn run(command: &Command, output: &mut Output<'_>) -> Result<(), Failure> {
@@ -23,9 +28,17 @@ pub(crate) fn run(command: &Command, output: &mut Output<'_>) -> Result<(), Fail
             clap_complete::generate(*shell, &mut Cli::command(), "shunt", &mut script);
             output.bytes(&script)
         }
-        Command::Unmap(args) if args.force => device::refuse_force(&args.name),
         command => {
-            let client = Client::connect().map_err(|error| explain("ask the kernel", &error))?;
+            #[cfg(feature = "tui")]
+            if let Command::Top(_) = command {
+                // Without a terminal nothing else matters.
+                top::check(output)?;
+            }
+            let client = match command.listens() {
+                Some(args) => Client::connect_with_room(args.room()),
+                None => Client::connect(),
+            };
+            let client = client.map_err(|error| explain("ask the kernel", &error))?;
             ask(client, command, output)
         }
     }
@@ -39,11 +52,18 @@ pub(crate) fn ask<T: Transport>(
 ) -> Result<(), Failure> {
     match command {
         Command::Map(args) => device::map(client, args, output),
-        Command::Unmap(args) => device::unmap(client, args),
+        Command::Retarget(args) => change::retarget(client, args, output),
+        Command::Suspend(args) => change::suspend(client, args, output),
+        Command::Resume { name } => change::resume(client, name, output),
+        Command::Resize { name } => change::resize(client, name, output),
+        Command::Set(args) => change::set(client, args, output),
+        Command::Unmap(args) => unmap::unmap(client, args),
         Command::List => device::list(client, output),
         Command::Show { name } => device::show(client, name, output),
         Command::Stats(args) => stats::stats(client, args, output),
-        Command::Events => events::events(client, output),
+        #[cfg(feature = "tui")]
+        Command::Top(_) => top::top(client, output),
+        Command::Events(_) => events::events(client, output),
         Command::Completions { .. } => run(command, output),
     }
 }

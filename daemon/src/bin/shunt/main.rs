@@ -5,7 +5,11 @@
 mod cli;
 mod commands;
 mod explain;
+mod heat;
 mod output;
+mod stacking;
+#[cfg(feature = "tui")]
+mod top;
 mod users;
 
 use std::{

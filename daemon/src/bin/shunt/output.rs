@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the commands print: JSON or tables, on stdout.
 
+pub(crate) mod figures;
 pub(crate) mod json;
 pub(crate) mod latency;
 pub(crate) mod table;
@@ -47,6 +48,29 @@ impl<'a> Output<'a> {
             .map_err(|error| Failure::Explained(format!("cannot make JSON: {error}")))?;
         line.push(b'\n');
         self.bytes(&line)
+    }
+
+    /// Prints something as one line of JSON, and nothing for people.
+    pub(crate) fn show_json<J: Serialize>(
+        &mut self,
+        json: impl FnOnce() -> J,
+    ) -> Result<(), Failure> {
+        if self.json {
+            self.show(json, String::new)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether JSON was asked for.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether a person looks at it directly.
+    #[cfg(feature = "tui")]
+    pub(crate) fn is_terminal(&self) -> bool {
+        io::IsTerminal::is_terminal(&self.descriptor)
     }
 
     /// Prints bytes as they are.

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The commands against the fake kernel, from the arguments to the output.
 
-use std::{fs::File, time::Duration};
+use std::fs::File;
 
 use serde_json::Value;
 use shunt::{
-    Client, Op,
+    Client,
     transport::fake::{Drive, Fake},
 };
 
 use super::*;
+
+mod statistics;
 
 /// Takes so many writes, then goes as the reader of a pipe does; does something after each.
 struct Reader<'a> {
@@ -113,6 +115,11 @@ fn the_options_of_map_reach_the_kernel() {
 fn refusals_tell_what_why_and_what_to_do() {
     let kernel = kernel();
     kernel.add_file("/etc/passwd");
+    let large_blocks = Drive {
+        logical_block_size: 4096,
+        ..Drive::new(8, 32, 1 << 30)
+    };
+    kernel.add_drive("/dev/large-blocks", large_blocks);
     done(&kernel, "shunt map taken --to /dev/a,length=1M");
     for (line, why) in [
         (
@@ -129,7 +136,7 @@ fn refusals_tell_what_why_and_what_to_do() {
         ),
         (
             "shunt map v --to /dev/b --to /etc/passwd",
-            "cannot map v: not a block device; give a block device; lsblk lists them",
+            "cannot map v: target 2, /etc/passwd: not a block device; give a block device; lsblk lists them",
         ),
         (
             "shunt map v --to /dev/b,offset=4097",
@@ -141,11 +148,39 @@ fn refusals_tell_what_why_and_what_to_do() {
         ),
         (
             "shunt map v --to /dev/a,offset=512,length=512",
-            "cannot map v to /dev/a: overlaps shunt0, which has 1048576 bytes from 0 on; end that use, or map a part of the drive that is free",
+            "cannot map v to /dev/a: overlaps shunt0, which has 1048576 bytes from 0 on; end that use, or choose a part of the drive that is free",
         ),
         (
-            "shunt map v --to /dev/b --queue mq",
-            "cannot map v to /dev/b: queue mode mq is not supported yet; do without it for now",
+            "shunt map v --to /dev/b --stripe 4K",
+            "cannot map v to /dev/b: stripes need at least two targets; give --to once more, or leave --stripe out",
+        ),
+        (
+            "shunt map v --to /dev/b,length=1K --to /dev/b,offset=512",
+            "cannot map v: target 2, /dev/b: overlaps target 1 of the table; give each target a part of its own",
+        ),
+        (
+            "shunt retarget v --to /dev/b",
+            "cannot retarget v: no device has that name; shunt list shows the devices",
+        ),
+        (
+            "shunt retarget taken --to /dev/b,length=512",
+            "cannot retarget taken to /dev/b: the table has 512 bytes, the device 1048576; a device that is there does not shrink: give targets as long as it, or map a new one",
+        ),
+        (
+            "shunt retarget taken --to /dev/shunt0",
+            "cannot retarget taken to /dev/shunt0: leads back to the device itself; give a drive that does not stand on it",
+        ),
+        (
+            "shunt retarget taken --to /dev/large-blocks",
+            "cannot retarget taken to /dev/large-blocks: the device has promised a smaller logical block, which the table lacks; its users rely on that: give drives that can do it too, or map a new device",
+        ),
+        (
+            "shunt suspend v",
+            "cannot suspend v: no device has that name; shunt list shows the devices",
+        ),
+        (
+            "shunt unmap v --force",
+            "cannot unmap v: no device has that name; shunt list shows the devices",
         ),
         (
             "shunt unmap v",
@@ -182,26 +217,144 @@ fn an_open_device_is_not_unmapped() {
     let why = failed(&kernel, "shunt unmap v");
     assert!(why.starts_with("cannot unmap v: shunt0 is open"), "{why}");
     assert!(
-        why.ends_with("; unmount it or end what has it open"),
+        why.ends_with(
+            "; unmount it or end what has it open; or let its I/O fail: shunt unmap v --force"
+        ),
         "{why}"
     );
     assert_eq!(kernel.devices().len(), 1);
 }
 
 #[test]
-fn force_is_refused_and_does_nothing() {
+fn a_device_that_is_open_for_a_moment_is_waited_for() {
     let kernel = kernel();
     done(&kernel, "shunt map v --to /dev/a");
-    assert_eq!(
-        failed(&kernel, "shunt unmap v --force"),
-        "unmap --force is not supported yet; end what has v open, then: shunt unmap v"
-    );
-    assert_eq!(kernel.devices().len(), 1);
+    kernel.set_open_for(0, 3);
+    assert_eq!(done(&kernel, "shunt unmap v"), "");
+    assert_eq!(kernel.devices(), []);
+}
+
+#[test]
+fn force_unmaps_an_open_device() {
+    let kernel = kernel();
+    done(&kernel, "shunt map v --to /dev/a");
+    kernel.set_open(0, true);
+    assert_eq!(done(&kernel, "shunt unmap v --force"), "");
+    assert_eq!(kernel.devices(), []);
+}
+
+/// What a command shows in JSON; the same as `show` shows after it.
+fn device_after(kernel: &Fake, line: &str) -> Value {
+    let document = done(kernel, &format!("shunt {line} --json"));
+    assert_eq!(document, done(kernel, "shunt show v --json"), "{line}");
+    serde_json::from_str::<Value>(&document).unwrap()["device"].clone()
+}
+
+#[test]
+fn changes_print_nothing_or_the_device_as_it_is_then() {
+    let kernel = kernel();
+    done(&kernel, "shunt map v --to /dev/b");
+    for (change, field, value) in [
+        ("suspend v", "state", Value::from("suspended")),
+        ("resume v", "state", "live".into()),
+        ("set v --stats off", "stats", "off".into()),
+        ("set v --read-only", "read_only", true.into()),
+        ("set v --read-write --stats full", "read_only", false.into()),
+        ("retarget v --to /dev/a", "size_bytes", (1 << 30).into()),
+        ("resize v", "size_bytes", (1 << 30).into()),
+    ] {
+        assert_eq!(done(&kernel, &format!("shunt {change}")), "");
+        assert_eq!(device_after(&kernel, change)[field], value, "{change}");
+    }
+    assert_eq!(device_after(&kernel, "resume v")["stats"], "full");
+}
+
+#[test]
+fn a_freeze_reaches_the_kernel() {
+    let kernel = kernel();
+    done(&kernel, "shunt map v --to /dev/a");
+    done(&kernel, "shunt suspend v");
+    assert!(!kernel.is_frozen(0));
+    done(&kernel, "shunt resume v");
+    done(&kernel, "shunt suspend v --freeze");
+    assert!(kernel.is_frozen(0));
+}
+
+#[test]
+fn a_striped_device_is_mapped_and_retargeted_to_a_joined_one() {
+    let kernel = kernel();
+    done(&kernel, "shunt map v --to /dev/a --to /dev/b --stripe 64K");
+    let striped = device_after(&kernel, "resume v");
+    assert_eq!(striped["stripe_bytes"], 65_536);
+    // As long as the shorter drive.
+    assert_eq!(striped["size_bytes"], 2 << 20);
+    assert_eq!(striped["targets"][1]["start_bytes"], 65_536);
+    let joined = device_after(&kernel, "retarget v --to /dev/b --to /dev/a,length=1M");
+    assert_eq!(joined.get("stripe_bytes"), None);
+    assert_eq!(joined["targets"][1]["start_bytes"], 1 << 20);
+}
+
+#[test]
+fn a_grown_drive_is_taken_up() {
+    let kernel = kernel();
+    done(&kernel, "shunt map v --to /dev/b");
+    kernel.add_drive("/dev/b", Drive::new(8, 16, 3 << 20));
+    assert_eq!(device_after(&kernel, "resume v")["size_bytes"], 1 << 20);
+    assert_eq!(device_after(&kernel, "resize v")["size_bytes"], 3 << 20);
+}
+
+#[test]
+fn a_lost_device_is_shown_told_and_brought_back_by_a_retarget() {
+    let kernel = kernel();
+    done(&kernel, "shunt map v --to /dev/b");
+    let act = |left| match left {
+        // After `exists` and `ready`.
+        2 => kernel.remove_drive("/dev/b"),
+        1 => {
+            let lost = device_after(&kernel, "set v --stats full");
+            assert_eq!(lost["state"], "lost");
+            assert_eq!(lost["targets"][0]["state"], "lost");
+            assert!(done(&kernel, "shunt list").contains("lost"));
+            done(&kernel, "shunt retarget v --to /dev/a");
+        }
+        0 => drop(done(&kernel, "shunt suspend v")),
+        _ => {}
+    };
+    let (_, text) = run_for(&kernel, "shunt events --json", 4, &act);
+    let told: Vec<_> = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .map(|event| {
+            let field = |name: &str| event[name].as_str().unwrap().to_owned();
+            let state = event["device"]["state"].as_str().unwrap_or("-").to_owned();
+            (field("event"), state, event["failed"].as_u64())
+        })
+        .collect();
+    let expected = [
+        ("exists", "live", None),
+        ("ready", "-", None),
+        ("lost", "lost", Some(0)),
+        ("changed", "live", None),
+    ];
+    let expected = expected.map(|(event, state, failed)| (event.into(), state.into(), failed));
+    assert_eq!(told, expected);
 }
 
 #[test]
 fn without_module_or_privilege_each_command_says_what_to_do() {
-    let commands = ["list", "show v", "unmap v", "map v --to /dev/a", "events"];
+    let commands = [
+        "list",
+        "show v",
+        "unmap v",
+        "unmap v --force",
+        "map v --to /dev/a",
+        "retarget v --to /dev/a",
+        "suspend v",
+        "resume v",
+        "resize v",
+        "set v --read-only",
+        "events",
+    ];
     let kernel = kernel();
     kernel.set_privileged(false);
     for command in commands {
@@ -221,61 +374,6 @@ fn without_module_or_privilege_each_command_says_what_to_do() {
             "{why}"
         );
     }
-}
-
-#[test]
-fn statistics_are_shown_of_one_device_and_of_all() {
-    let kernel = kernel();
-    done(&kernel, "shunt map a --to /dev/a");
-    done(&kernel, "shunt map b --to /dev/b");
-    kernel.complete(1, Op::Write, 4096, Duration::from_micros(80), false);
-    let all: Value = serde_json::from_str(&done(&kernel, "shunt stats --json")).unwrap();
-    assert_eq!(all["devices"].as_array().unwrap().len(), 2);
-    let one: Value = serde_json::from_str(&done(&kernel, "shunt stats b --json")).unwrap();
-    assert_eq!(one["devices"], Value::from(vec![all["devices"][1].clone()]));
-    assert_eq!(one["devices"][0]["ops"]["write"]["ios"], 1);
-    let table = done(&kernel, "shunt stats b");
-    assert!(table.contains("b     write    1  4 KiB"), "{table}");
-}
-
-#[test]
-fn a_watch_shows_the_rates_between_samples_until_the_reader_goes() {
-    let kernel = kernel();
-    done(&kernel, "shunt map a --to /dev/a");
-    let busy = |_| {
-        for _ in 0..50 {
-            kernel.complete(0, Op::Read, 4096, Duration::from_micros(80), false);
-        }
-        kernel.advance(Duration::from_millis(100));
-    };
-    let (result, text) = run_for(&kernel, "shunt stats --watch 0.001", 2, &busy);
-    assert_eq!(result, Err(Failure::ReaderGone));
-    // No time passes before the second sample: the first table has no rates.
-    let rows: Vec<_> = text.lines().filter(|line| line.contains("read")).collect();
-    assert_eq!(rows.len(), 1, "{text}");
-    assert!(rows[0].starts_with("a     read    500    2 MiB"), "{text}");
-}
-
-#[test]
-fn a_watch_in_json_shows_totals_one_document_a_line() {
-    let kernel = kernel();
-    done(&kernel, "shunt map a --to /dev/a");
-    let busy = |_| {
-        kernel.complete(0, Op::Read, 4096, Duration::from_micros(80), false);
-        kernel.advance(Duration::from_secs(1));
-    };
-    let (result, text) = run_for(&kernel, "shunt stats a --watch 0.001 --json", 3, &busy);
-    assert_eq!(result, Err(Failure::ReaderGone));
-    let ios: Vec<_> = text
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap())
-        .map(|document| {
-            document["devices"][0]["ops"]["read"]["ios"]
-                .as_u64()
-                .unwrap()
-        })
-        .collect();
-    assert_eq!(ios, [0, 1, 2]);
 }
 
 #[test]

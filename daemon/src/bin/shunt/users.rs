@@ -3,7 +3,7 @@
 //! when the kernel says that a device is busy; what cannot be read is left out.
 
 use std::{
-    fs,
+    fmt, fs,
     os::unix::fs::{FileTypeExt, MetadataExt},
     path::{Path, PathBuf},
 };
@@ -11,6 +11,32 @@ use std::{
 use nix::libc;
 
 use crate::explain::shown;
+
+/// Names of the processes of udev, in today's systemd and before.
+const UDEV: [&str; 2] = ["(udev-worker)", "systemd-udevd"];
+
+/// One use of a block device; shows it in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Use {
+    words: String,
+    /// Whether it ends by itself: udev looks at every device that comes or was written.
+    pub(crate) passing: bool,
+}
+
+impl Use {
+    fn lasting(words: String) -> Self {
+        Self {
+            words,
+            passing: false,
+        }
+    }
+}
+
+impl fmt::Display for Use {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
+}
 
 /// Where to look.
 #[derive(Debug)]
@@ -28,7 +54,7 @@ impl Users {
     }
 
     /// Uses of the block device at a path, as in "mounted at /mnt".
-    pub(crate) fn of_path(&self, path: &str) -> Vec<String> {
+    pub(crate) fn of_path(&self, path: &str) -> Vec<Use> {
         let Ok(metadata) = fs::metadata(path) else {
             return Vec::new();
         };
@@ -40,38 +66,37 @@ impl Users {
     }
 
     /// Uses of the disk with this name in `/sys/block`.
-    pub(crate) fn of_disk(&self, name: &str) -> Vec<String> {
+    pub(crate) fn of_disk(&self, name: &str) -> Vec<Use> {
         self.of_sysfs(&self.sys.join("block").join(name))
     }
 
-    fn of_sysfs(&self, link: &Path) -> Vec<String> {
+    fn of_sysfs(&self, link: &Path) -> Vec<Use> {
         let Ok(disk) = fs::canonicalize(link) else {
             return Vec::new();
         };
         let mut uses = self.of_one(&disk);
         for partition in entries(&disk).filter(|entry| entry.join("partition").exists()) {
             let name = file_name(&partition);
-            uses.extend(
-                self.of_one(&partition)
-                    .iter()
-                    .map(|user| format!("{user} ({name})")),
-            );
+            uses.extend(self.of_one(&partition).into_iter().map(|user| Use {
+                words: format!("{user} ({name})"),
+                ..user
+            }));
         }
         uses
     }
 
-    fn of_one(&self, disk: &Path) -> Vec<String> {
+    fn of_one(&self, disk: &Path) -> Vec<Use> {
         let node = format!("/dev/{}", file_name(disk));
         let number = fs::read_to_string(disk.join("dev")).unwrap_or_default();
-        let mut uses = self.mounts(number.trim(), &node);
-        uses.extend(self.swap(&node));
-        uses.extend(self.holders(disk));
+        let mut words = self.mounts(number.trim(), &node);
+        words.extend(self.swap(&node));
+        words.extend(self.holders(disk));
         // A mount or a device on top has no open file; a program that has one is named only if
         // nothing else explains it, as all processes have to be looked through.
-        if uses.is_empty() {
-            uses = self.programs(&node);
+        if words.is_empty() {
+            return self.programs(&node);
         }
-        uses
+        words.into_iter().map(Use::lasting).collect()
     }
 
     fn mounts(&self, number: &str, node: &str) -> Vec<String> {
@@ -110,7 +135,7 @@ impl Users {
         holders
     }
 
-    fn programs(&self, node: &str) -> Vec<String> {
+    fn programs(&self, node: &str) -> Vec<Use> {
         let has_it_open = |process: &Path| {
             entries(&process.join("fd"))
                 .any(|file| fs::read_link(file).is_ok_and(|target| target == Path::new(node)))
@@ -121,14 +146,18 @@ impl Users {
             .filter(|process| has_it_open(process))
             .map(|process| {
                 let name = fs::read_to_string(process.join("comm")).unwrap_or_default();
-                format!(
-                    "in use by {} (process {})",
-                    shown(name.trim_end()),
-                    file_name(&process)
-                )
+                let name = name.trim_end();
+                Use {
+                    words: format!(
+                        "in use by {} (process {})",
+                        shown(name),
+                        file_name(&process)
+                    ),
+                    passing: UDEV.contains(&name),
+                }
             })
             .collect();
-        programs.sort();
+        programs.sort_by(|one, other| one.words.cmp(&other.words));
         programs
     }
 }

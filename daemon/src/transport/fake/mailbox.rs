@@ -70,6 +70,11 @@ pub(super) fn open() -> Result<(Mailbox, FakeEvents)> {
 }
 
 impl Mailbox {
+    /// Whether somebody still listens.
+    pub(super) fn is_open(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+
     /// Delivers a message or drops it; false if nobody listens any more.
     pub(super) fn deliver(&self, message: &Message, room: usize) -> bool {
         let Some(shared) = self.0.upgrade() else {

@@ -1,67 +1,67 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Drives and devices of the fake, and the rules by which the kernel takes or refuses a request.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Range,
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
-use nix::libc::{EBUSY, EEXIST, EINVAL, ENODEV, ENOENT, ENOTBLK, EOPNOTSUPP, ERANGE};
-use shunt_uapi::{NAME_MAX, TARGETS_MAX};
+use nix::libc::{
+    E2BIG, EBUSY, EEXIST, EINVAL, EIO, ELOOP, ENODEV, ENOENT, ENOTBLK, EOPNOTSUPP, ERANGE,
+};
+use shunt_uapi::{NAME_MAX, SIZE_SHIFT, TARGETS_MAX};
 
 use crate::{
     error::Refusal,
     model::{
-        Device, DeviceSpec, Op, OpStats, QueueMode, Selector, State, Stats, StatsMode, Target,
-        TargetSpec,
+        Bucket, Device, DeviceChange, DeviceSpec, Op, OpStats, Selector, State, Stats, StatsMode,
+        Target, TargetSpec,
     },
 };
 
-type Checked<T> = Result<T, Refusal>;
+use super::layout::{Drive, Layout};
 
-/// A backing device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Drive {
-    /// Major number.
-    pub major: u32,
-    /// Minor number; drives with the same numbers are one drive at several paths.
-    pub minor: u32,
-    /// Size in bytes.
-    pub size: u64,
-    /// Smallest I/O in bytes.
-    pub logical_block_size: u32,
-}
+/// What a rule is found to be: kept, or broken.
+pub(super) type Checked<T> = Result<T, Refusal>;
 
-impl Drive {
-    /// A drive of `size` bytes with blocks of 512 bytes.
-    pub fn new(major: u32, minor: u32, size: u64) -> Self {
-        Self {
-            major,
-            minor,
-            size,
-            logical_block_size: 512,
-        }
-    }
-
-    fn is(&self, target: &Target) -> bool {
-        (self.major, self.minor) == (target.major, target.minor)
-    }
-}
+/// Major number that the devices have as backing devices of others.
+const SHUNT_MAJOR: u32 = 240;
 
 /// Drives, devices and their figures.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     /// What is at each path; none for what is not a block device.
     paths: BTreeMap<String, Option<Drive>>,
-    devices: BTreeMap<u32, Device>,
-    open: BTreeSet<u32>,
-    stats: BTreeMap<u32, [OpStats; Op::ALL.len()]>,
+    entries: BTreeMap<u32, Entry>,
     generation: u64,
     time: u64,
 }
 
-fn refuse<T>(errno: i32, text: impl Into<String>) -> Checked<T> {
+/// A device with what the messages do not tell of it.
+#[derive(Debug)]
+struct Entry {
+    device: Device,
+    /// The table as it was asked for; one without a length grows with its drive.
+    wanted: Vec<TargetSpec>,
+    /// Whether it was frozen, if it is suspended.
+    suspended: Option<bool>,
+    /// Attempts to unmap it that will find it open.
+    open: u32,
+    stats: [OpStats; Op::ALL.len()],
+}
+
+impl Entry {
+    /// Brings the state up to date; a loss is shown before a suspension.
+    fn settle(&mut self) {
+        let mut targets = self.device.targets.iter();
+        self.device.state = if targets.any(|target| target.state == State::Lost) {
+            State::Lost
+        } else if self.suspended.is_some() {
+            State::Suspended
+        } else {
+            State::Live
+        };
+    }
+}
+
+pub(super) fn refuse<T>(errno: i32, text: impl Into<String>) -> Checked<T> {
     Err(Refusal {
         errno,
         text: Some(text.into()),
@@ -84,48 +84,56 @@ impl Table {
             return Vec::new();
         };
         let mut lost = Vec::new();
-        for device in self.devices.values_mut() {
+        for entry in self.entries.values_mut() {
+            let targets = &mut entry.device.targets;
             let mut hit = false;
-            for target in device.targets.iter_mut().filter(|target| drive.is(target)) {
+            for target in targets.iter_mut().filter(|target| drive.is(target)) {
                 target.state = State::Lost;
                 hit = true;
             }
             if hit {
-                device.state = State::Lost;
-                lost.push(device.clone());
+                entry.settle();
+                lost.push(entry.device.clone());
             }
         }
         lost
     }
 
-    pub(super) fn set_open(&mut self, id: u32, open: bool) {
-        if open {
-            self.open.insert(id);
-        } else {
-            self.open.remove(&id);
+    pub(super) fn set_open(&mut self, id: u32, attempts: u32) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.open = attempts;
         }
+    }
+
+    pub(super) fn is_frozen(&self, id: u32) -> bool {
+        self.entries.get(&id).and_then(|entry| entry.suspended) == Some(true)
     }
 
     pub(super) fn advance(&mut self, time: Duration) {
         self.time += u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     }
 
+    pub(super) fn time(&self) -> u64 {
+        self.time
+    }
+
     pub(super) fn clear(&mut self) {
-        self.devices.clear();
-        self.open.clear();
-        self.stats.clear();
+        self.entries.clear();
         self.generation = 0;
     }
 
     pub(super) fn devices(&self) -> impl Iterator<Item = &Device> {
-        self.devices.values()
+        self.entries.values().map(|entry| &entry.device)
     }
 
     pub(super) fn find(&self, selector: &Selector) -> Checked<&Device> {
         let (found, unknown) = match selector {
-            Selector::Id(id) => (self.devices.get(id), format!("no device has the id {id}")),
+            Selector::Id(id) => (
+                self.entries.get(id).map(|entry| &entry.device),
+                format!("no device has the id {id}"),
+            ),
             Selector::Name(name) => (
-                self.devices.values().find(|device| device.name == *name),
+                self.devices().find(|device| device.name == *name),
                 "no device has that name".to_owned(),
             ),
         };
@@ -134,43 +142,13 @@ impl Table {
 
     pub(super) fn create(&mut self, spec: &DeviceSpec) -> Checked<Device> {
         check_name(&spec.name)?;
-        if spec.queue == QueueMode::Mq {
-            return refuse(EOPNOTSUPP, "queue mode mq is not supported yet");
-        }
-        if spec.targets.is_empty() {
-            return refuse(EINVAL, "the device's target is missing");
-        }
-        if spec.targets.len() > TARGETS_MAX as usize {
-            return refuse(EINVAL, format!("more than {TARGETS_MAX} targets"));
-        }
         if let Ok(other) = self.find(&Selector::name(&spec.name)) {
             let disk = other.disk_name();
             return refuse(EEXIST, format!("{disk} has that name already"));
         }
-        let mut drives = Vec::new();
-        for target in &spec.targets {
-            drives.push(self.drive(&target.path)?);
-        }
-        let block = drives.iter().map(|drive| drive.logical_block_size).max();
-        let logical_block_size = block.unwrap_or(512);
-        let (mut targets, mut size) = (Vec::new(), 0);
-        for (wanted, drive) in spec.targets.iter().zip(drives) {
-            let range = check_range(wanted, &drive, logical_block_size)?;
-            self.check_overlap(&targets, &drive, &range)?;
-            let length = range.end - range.start;
-            targets.push(Target {
-                path: wanted.path.clone(),
-                major: drive.major,
-                minor: drive.minor,
-                start: size,
-                offset: range.start,
-                length,
-                state: State::Live,
-            });
-            size += length;
-        }
+        let layout = self.layout(&spec.targets, spec.stripe, None)?;
         self.generation += 1;
-        let id = (0..).find(|id| !self.devices.contains_key(id));
+        let id = (0..).find(|id| !self.entries.contains_key(id));
         let device = Device {
             id: id.unwrap_or(u32::MAX),
             name: spec.name.clone(),
@@ -178,23 +156,124 @@ impl Table {
             queue: spec.queue,
             stats: spec.stats,
             read_only: spec.read_only,
-            size,
-            logical_block_size,
-            targets,
+            size: layout.size,
+            logical_block_size: layout.logical_block_size,
+            targets: layout.targets,
+            stripe: spec.stripe,
             generation: self.generation,
         };
-        self.stats.insert(device.id, Default::default());
-        self.devices.insert(device.id, device.clone());
+        let entry = Entry {
+            device: device.clone(),
+            wanted: spec.targets.clone(),
+            suspended: None,
+            open: 0,
+            stats: Default::default(),
+        };
+        self.entries.insert(device.id, entry);
         Ok(device)
     }
 
-    pub(super) fn delete(&mut self, selector: &Selector) -> Checked<Device> {
+    pub(super) fn change(&mut self, selector: &Selector, change: &DeviceChange) -> Checked<Device> {
+        let id = self.find(selector)?.id;
+        match change {
+            DeviceChange::Retarget { targets, stripe } => self.retarget(id, targets, *stripe)?,
+            DeviceChange::Resize => {
+                if let Some(entry) = self.entries.get(&id) {
+                    let (wanted, stripe) = (entry.wanted.clone(), entry.device.stripe);
+                    self.retarget(id, &wanted, stripe)?;
+                }
+            }
+            _ => {}
+        }
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return refuse(ENODEV, format!("no device has the id {id}"));
+        };
+        match change {
+            DeviceChange::Suspend { freeze } => entry.suspended = entry.suspended.or(Some(*freeze)),
+            DeviceChange::Resume => entry.suspended = None,
+            DeviceChange::Settings { stats, read_only } => {
+                let device = &mut entry.device;
+                device.stats = stats.unwrap_or(device.stats);
+                device.read_only = read_only.unwrap_or(device.read_only);
+            }
+            DeviceChange::Retarget { .. } | DeviceChange::Resize => {}
+        }
+        entry.settle();
+        Ok(entry.device.clone())
+    }
+
+    fn retarget(&mut self, id: u32, targets: &[TargetSpec], stripe: Option<u64>) -> Checked<()> {
+        let layout = self.layout(targets, stripe, Some(id))?;
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return Ok(());
+        };
+        let device = &mut entry.device;
+        if layout.size < device.size {
+            let (table, size) = (layout.size, device.size);
+            let text = format!("the table has {table} bytes, the device {size}");
+            return refuse(ERANGE, text);
+        }
+        if layout.logical_block_size > device.logical_block_size {
+            let text = "the device has promised a smaller logical block, which the table lacks";
+            return refuse(EOPNOTSUPP, text);
+        }
+        device.size = layout.size;
+        device.targets = layout.targets;
+        device.stripe = stripe;
+        entry.wanted = targets.to_vec();
+        Ok(())
+    }
+
+    /// The table that `targets` make, for a new device or for `user`, whose own bytes it may have.
+    fn layout(
+        &self,
+        targets: &[TargetSpec],
+        stripe: Option<u64>,
+        user: Option<u32>,
+    ) -> Checked<Layout> {
+        if targets.is_empty() {
+            return refuse(EINVAL, "the device's target is missing");
+        }
+        if targets.len() > TARGETS_MAX as usize {
+            let text = format!("a table has at most {TARGETS_MAX} targets");
+            return refuse(E2BIG, text);
+        }
+        let layout = Layout::new(targets, stripe, |path| self.drive(path))?;
+        for device in self.devices().filter(|device| Some(device.id) != user) {
+            layout.check_free(device)?;
+        }
+        match user {
+            Some(user) if self.stands_on(&layout.targets, user) => {
+                refuse(ELOOP, "leads back to the device itself")
+            }
+            _ => Ok(layout),
+        }
+    }
+
+    /// Whether a table stands on device `user`. No table ever stood on its own device, so the walk
+    /// down ends.
+    fn stands_on(&self, targets: &[Target], user: u32) -> bool {
+        let mut below = targets.iter().filter(|target| target.major == SHUNT_MAJOR);
+        below.any(|target| {
+            target.minor == user
+                || self
+                    .entries
+                    .get(&target.minor)
+                    .is_some_and(|entry| self.stands_on(&entry.device.targets, user))
+        })
+    }
+
+    pub(super) fn delete(&mut self, selector: &Selector, force: bool) -> Checked<Device> {
         let device = self.find(selector)?.clone();
-        if self.open.contains(&device.id) {
+        let open = self
+            .entries
+            .get_mut(&device.id)
+            .map(|entry| &mut entry.open);
+        if let Some(attempts) = open.filter(|attempts| **attempts > 0 && !force) {
+            *attempts = attempts.saturating_sub(1);
             return refuse(EBUSY, format!("{} is open", device.disk_name()));
         }
-        self.devices.remove(&device.id);
-        self.stats.remove(&device.id);
+        self.entries.remove(&device.id);
         Ok(device)
     }
 
@@ -206,7 +285,7 @@ impl Table {
         latency: Duration,
         failed: bool,
     ) {
-        let (Some(device), Some(stats)) = (self.devices.get(&id), self.stats.get_mut(&id)) else {
+        let Some(Entry { device, stats, .. }) = self.entries.get_mut(&id) else {
             return;
         };
         let figures = &mut stats[op as usize];
@@ -216,47 +295,49 @@ impl Table {
         }
         if device.stats == StatsMode::Full {
             let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
-            figures.errors += u64::from(failed);
             figures.latency.record(nanos);
+            figures.peak = figures.peak.max(1);
+            record_size(&mut figures.sizes, bytes);
+            if failed {
+                figures.errors += 1;
+                *figures.errors_by.entry(EIO as u32).or_default() += 1;
+            }
         }
     }
 
     pub(super) fn stats(&self, id: u32) -> Option<Stats> {
-        let (device, ops) = (self.devices.get(&id)?, self.stats.get(&id)?);
+        let Entry { device, stats, .. } = self.entries.get(&id)?;
         Some(Stats {
             id,
             name: device.name.clone(),
             generation: device.generation,
             time: self.time,
             in_flight: 0,
-            ops: ops.clone(),
+            ops: stats.clone(),
         })
     }
 
     fn drive(&self, path: &str) -> Checked<Drive> {
+        let mut devices = self.devices();
+        if let Some(device) = devices.find(|device| device.path() == path) {
+            return Ok(Drive {
+                logical_block_size: device.logical_block_size,
+                ..Drive::new(SHUNT_MAJOR, device.id, device.size)
+            });
+        }
         match self.paths.get(path) {
             Some(Some(drive)) => Ok(*drive),
             Some(None) => refuse(ENOTBLK, "not a block device"),
             None => refuse(ENOENT, "no such path"),
         }
     }
+}
 
-    /// No byte of a drive is in two targets, whichever devices they are of.
-    fn check_overlap(&self, own: &[Target], drive: &Drive, range: &Range<u64>) -> Checked<()> {
-        let overlaps = |other: &&Target| {
-            drive.is(other) && range.start < other.offset + other.length && other.offset < range.end
-        };
-        if own.iter().any(|other| overlaps(&other)) {
-            return refuse(EBUSY, "overlaps another target of the same device");
-        }
-        for device in self.devices.values() {
-            if let Some(other) = device.targets.iter().find(overlaps) {
-                let (disk, length, offset) = (device.disk_name(), other.length, other.offset);
-                let text = format!("overlaps {disk}, which has {length} bytes from {offset} on");
-                return refuse(EBUSY, text);
-            }
-        }
-        Ok(())
+fn record_size(sizes: &mut Vec<Bucket>, bytes: u64) {
+    let le = bytes.next_power_of_two().max(1 << SIZE_SHIFT);
+    match sizes.binary_search_by_key(&le, |bucket| bucket.le) {
+        Ok(index) => sizes[index].count += 1,
+        Err(index) => sizes.insert(index, Bucket { le, count: 1 }),
     }
 }
 
@@ -280,33 +361,4 @@ fn check_name(name: &str) -> Checked<()> {
         ),
         None => Ok(()),
     }
-}
-
-fn check_range(wanted: &TargetSpec, drive: &Drive, block: u32) -> Checked<Range<u64>> {
-    let (offset, block, size) = (wanted.offset, u64::from(block), drive.size);
-    let unaligned = |word: &str, value: u64| {
-        let text = format!("{word} {value} is not a multiple of the logical block, {block}");
-        refuse(EINVAL, text)
-    };
-    if offset % block != 0 {
-        return unaligned("offset", offset);
-    }
-    let whole = size - size % block;
-    if offset >= whole {
-        let text = format!("offset {offset} is not below the drive's size, {size}");
-        return refuse(ERANGE, text);
-    }
-    let room = whole - offset;
-    let length = wanted.length.unwrap_or(room);
-    if length == 0 {
-        return refuse(EINVAL, "length 0 is too short");
-    }
-    if length % block != 0 {
-        return unaligned("length", length);
-    }
-    if length > room {
-        let text = format!("length {length} is above the {room} bytes from the offset on");
-        return refuse(ERANGE, text);
-    }
-    Ok(offset..offset + length)
 }

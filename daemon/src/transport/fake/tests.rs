@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The rules of the fake, met through a client as a program meets the kernel's.
 
-use nix::libc::{EBUSY, EEXIST, ENODEV, ENOENT, ENOTBLK, ERANGE};
+use nix::libc::{E2BIG, EBUSY, EEXIST, ELOOP, ENODEV, ENOENT, ENOTBLK, ERANGE};
 
 use super::*;
 use crate::{
     client::Client,
-    model::{DeviceSpec, QueueMode, State, StatsMode, TargetSpec},
+    model::{DeviceChange, DeviceSpec, State, StatsMode, TargetSpec},
 };
 
 fn kernel() -> Fake {
@@ -154,7 +154,9 @@ fn no_byte_of_a_drive_is_mapped_twice() {
         );
     }
     let twice = vec![target("/dev/a", 0, 1024), target("/dev/a", 512, 512)];
-    assert_eq!(refusal(map(&kernel, "w", twice)).0, EBUSY);
+    let (errno, text) = refusal(map(&kernel, "w", twice));
+    let words = "target 1: overlaps target 0 of the table";
+    assert_eq!((errno, text.as_str()), (EINVAL, words));
     let beside = vec![target("/dev/a", 0, 4096), target("/dev/a", 8192, 512)];
     map(&kernel, "w", beside).unwrap();
 }
@@ -188,15 +190,6 @@ fn ids_are_used_again_and_generations_are_not() {
 }
 
 #[test]
-fn queue_mode_mq_is_refused_for_now() {
-    let kernel = kernel();
-    let mut spec = DeviceSpec::new("v", vec![TargetSpec::whole("/dev/a")]);
-    spec.queue = QueueMode::Mq;
-    let error = Client::new(kernel).create_device(&spec).unwrap_err();
-    assert_eq!(error.errno(), Some(EOPNOTSUPP));
-}
-
-#[test]
 fn a_drive_that_goes_loses_its_devices() {
     let kernel = kernel();
     let joined = vec![target("/dev/a", 0, 4096), target("/dev/b", 0, 4096)];
@@ -213,6 +206,173 @@ fn a_drive_that_goes_loses_its_devices() {
         (State::Lost, vec![State::Lost, State::Live])
     );
     assert_eq!(states(&devices[1]), (State::Live, vec![State::Live]));
+}
+
+fn change(kernel: &Fake, change: &DeviceChange) -> Result<Device> {
+    Client::new(kernel.clone()).change_device(&Selector::Id(0), change)
+}
+
+fn retarget(kernel: &Fake, targets: Vec<TargetSpec>, stripe: Option<u64>) -> Result<Device> {
+    change(kernel, &DeviceChange::Retarget { targets, stripe })
+}
+
+#[test]
+fn a_retarget_may_keep_the_devices_own_bytes_and_not_those_of_others() {
+    let kernel = kernel();
+    map(&kernel, "v", vec![target("/dev/a", 0, 4096)]).unwrap();
+    map(&kernel, "w", vec![target("/dev/a", 8192, 4096)]).unwrap();
+    let own = vec![target("/dev/a", 0, 8192)];
+    assert_eq!(retarget(&kernel, own, None).unwrap().size, 8192);
+    let before = kernel.devices();
+    let into_w = vec![target("/dev/a", 0, 8192 + 512)];
+    assert_eq!(refusal(retarget(&kernel, into_w, None)).0, EBUSY);
+    let shorter = vec![target("/dev/a", 0, 4096)];
+    assert_eq!(
+        refusal(retarget(&kernel, shorter, None)),
+        (
+            ERANGE,
+            "the table has 4096 bytes, the device 8192".to_owned()
+        )
+    );
+    let larger_blocks = vec![target("/dev/b", 0, 8192)];
+    assert_eq!(
+        refusal(retarget(&kernel, larger_blocks, None)).0,
+        EOPNOTSUPP
+    );
+    assert_eq!(kernel.devices(), before);
+}
+
+#[test]
+fn a_table_does_not_lead_back_to_its_device() {
+    let kernel = kernel();
+    map(&kernel, "v", vec![target("/dev/a", 0, 4096)]).unwrap();
+    map(&kernel, "upper", vec![TargetSpec::whole("/dev/shunt0")]).unwrap();
+    for path in ["/dev/shunt1", "/dev/shunt0"] {
+        let refused = refusal(retarget(&kernel, vec![TargetSpec::whole(path)], None));
+        let expected = match path {
+            "/dev/shunt1" => (ELOOP, "leads back to the device itself".to_owned()),
+            _ => (
+                EBUSY,
+                "overlaps shunt1, which has 4096 bytes from 0 on".to_owned(),
+            ),
+        };
+        assert_eq!(refused, expected);
+    }
+}
+
+#[test]
+fn stripes_are_equally_long() {
+    let kernel = kernel();
+    let open_ended = |path: &str, offset| TargetSpec {
+        offset,
+        ..TargetSpec::whole(path)
+    };
+    let mut spec = DeviceSpec::new(
+        "v",
+        vec![open_ended("/dev/a", 0), open_ended("/dev/b", 4096)],
+    );
+    spec.stripe = Some(65_536);
+    let device = Client::new(kernel.clone()).create_device(&spec).unwrap();
+    assert_eq!(device.stripe, Some(65_536));
+    assert_eq!(device.size, 2 * 15 * 65_536);
+    let places: Vec<_> = device.targets.iter().map(|t| (t.start, t.length)).collect();
+    assert_eq!(places, [(0, 15 * 65_536), (65_536, 15 * 65_536)]);
+
+    let two = |length| vec![target("/dev/a", 0, 1 << 20), target("/dev/b", 0, length)];
+    for (targets, stripe, words) in [
+        (
+            two(1 << 19),
+            65_536,
+            "length 1048576, but all stripes must have the same, 524288",
+        ),
+        (
+            two(4096),
+            65_536,
+            "length 1048576, but all stripes must have the same, 65536",
+        ),
+        (
+            two(1 << 20),
+            512,
+            "stripe 512 is not a multiple of the logical block, 4096",
+        ),
+        (
+            two(1 << 20),
+            0,
+            "stripe 0 is not a multiple of the logical block, 4096",
+        ),
+        (
+            vec![target("/dev/a", 0, 4096)],
+            4096,
+            "stripes need at least two targets",
+        ),
+    ] {
+        let refused = refusal(retarget(&kernel, targets, Some(stripe)));
+        assert_eq!(refused, (EINVAL, words.to_owned()));
+    }
+    let many = vec![TargetSpec::whole("/dev/a"); 1025];
+    assert_eq!(refusal(retarget(&kernel, many, None)).0, E2BIG);
+}
+
+#[test]
+fn a_suspension_outlives_a_loss() {
+    let kernel = kernel();
+    map(&kernel, "v", vec![TargetSpec::whole("/dev/a")]).unwrap();
+    let state = |done: Result<Device>| done.unwrap().state;
+    let suspend = |freeze| change(&kernel, &DeviceChange::Suspend { freeze });
+    assert_eq!(state(suspend(true)), State::Suspended);
+    // It is suspended already: nothing changes.
+    assert_eq!(state(suspend(false)), State::Suspended);
+    assert!(kernel.is_frozen(0));
+    kernel.remove_drive("/dev/a");
+    assert_eq!(kernel.devices()[0].state, State::Lost);
+    let other = vec![TargetSpec::whole("/dev/disk/by-id/a")];
+    assert_eq!(state(retarget(&kernel, other, None)), State::Suspended);
+    let resume = || change(&kernel, &DeviceChange::Resume);
+    assert_eq!(state(resume()), State::Live);
+    assert_eq!(state(resume()), State::Live);
+    assert!(!kernel.is_frozen(0));
+}
+
+#[test]
+fn a_resize_takes_up_only_what_has_no_length() {
+    let kernel = kernel();
+    let targets = vec![target("/dev/a", 0, 4096), TargetSpec::whole("/dev/b")];
+    map(&kernel, "v", targets).unwrap();
+    kernel.add_drive("/dev/a", Drive::new(8, 0, 2 << 20));
+    let large_blocks = Drive {
+        logical_block_size: 4096,
+        ..Drive::new(8, 16, 2 << 20)
+    };
+    kernel.add_drive("/dev/b", large_blocks);
+    let device = change(&kernel, &DeviceChange::Resize).unwrap();
+    let lengths: Vec<_> = device.targets.iter().map(|target| target.length).collect();
+    assert_eq!(lengths, [4096, 2 << 20]);
+    assert_eq!(device.size, 4096 + (2 << 20));
+}
+
+#[test]
+fn settings_that_are_not_given_stay() {
+    let kernel = kernel();
+    map(&kernel, "v", vec![TargetSpec::whole("/dev/a")]).unwrap();
+    let set = |stats, read_only| {
+        let device = change(&kernel, &DeviceChange::Settings { stats, read_only }).unwrap();
+        (device.stats, device.read_only)
+    };
+    assert_eq!(set(None, Some(true)), (StatsMode::Full, true));
+    assert_eq!(set(Some(StatsMode::Off), None), (StatsMode::Off, true));
+    assert_eq!(set(None, Some(false)), (StatsMode::Off, false));
+}
+
+#[test]
+fn an_open_device_goes_by_force() {
+    let kernel = kernel();
+    map(&kernel, "v", vec![TargetSpec::whole("/dev/a")]).unwrap();
+    kernel.set_open(0, true);
+    let mut client = Client::new(kernel.clone());
+    client.force_delete_device(&Selector::name("v")).unwrap();
+    assert_eq!(kernel.devices(), []);
+    let gone = client.force_delete_device(&Selector::name("v"));
+    assert_eq!(gone.unwrap_err().errno(), Some(ENODEV));
 }
 
 #[test]

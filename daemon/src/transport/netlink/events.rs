@@ -22,9 +22,6 @@ use crate::{
     },
 };
 
-/// Room for notifications that were not taken yet: about a thousand.
-const ROOM: usize = 4 << 20;
-
 /// The notifications of one multicast group, and the end of the family.
 #[derive(Debug)]
 pub struct NetlinkEvents {
@@ -54,11 +51,12 @@ impl NetlinkEvents {
     }
 
     /// Receives the messages of a group of the family whose notifications these are.
-    pub(super) fn follow(&mut self, family: &Family, group: &CStr) -> Result<()> {
+    /// The kernel is to keep `room` bytes of them until they are taken.
+    pub(super) fn follow(&mut self, family: &Family, group: &CStr, room: usize) -> Result<()> {
         self.family = family.id;
         self.join(family, group)?;
         // Last, as it may warn: whoever may not listen at all is told only that.
-        self.socket.enlarge(ROOM)
+        self.socket.enlarge(room)
     }
 }
 

@@ -154,7 +154,9 @@ fn an_event_socket_of_the_running_kernel_is_quiet_at_first() {
     let mut connection = Connection::open().unwrap();
     let control = resolve(&mut connection, nlctrl::FAMILY_NAME).unwrap();
     let mut events = NetlinkEvents::open().unwrap();
-    events.follow(&control, nlctrl::GROUP_NOTIFY).unwrap();
+    events
+        .follow(&control, nlctrl::GROUP_NOTIFY, EVENT_ROOM)
+        .unwrap();
     assert_eq!(events.receive().unwrap(), Received::Nothing);
 }
 

@@ -4,10 +4,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{error::Error, model::Histogram};
+use crate::error::Error;
 
 #[rustfmt::skip]
-const DEVICE: [u8; 144] = [
+const DEVICE: [u8; 152] = [
     8, 0, 1, 0,  3, 0, 0, 0,
     9, 0, 2, 0,  b'v', b'o', b'l', b'0', 0,  0, 0, 0,
     8, 0, 3, 0,  2, 0, 0, 0,
@@ -25,6 +25,7 @@ const DEVICE: [u8; 144] = [
         8, 0, 6, 0,  5, 0, 0, 0,
         8, 0, 7, 0,  2, 0, 0, 0,
     8, 0, 10, 0,  17, 0, 0, 0,
+    8, 0, 13, 0,  0, 0, 1, 0,
 ];
 
 fn device() -> Device {
@@ -46,6 +47,7 @@ fn device() -> Device {
             length: 1 << 33,
             state: State::Lost,
         }],
+        stripe: Some(65_536),
         generation: 17,
     }
 }
@@ -81,60 +83,6 @@ fn a_missing_part_and_an_unknown_state_are_named() {
     );
 }
 
-#[test]
-fn statistics_are_read_from_the_kernels_bytes() {
-    #[rustfmt::skip]
-    let bytes = [
-        8, 0, 1, 0,  3, 0, 0, 0,
-        6, 0, 2, 0,  b'v', 0, 0, 0,
-        8, 0, 3, 0,  17, 0, 0, 0,
-        12, 0, 4, 0,  0, 0, 0, 0, 1, 0, 0, 0,
-        8, 0, 5, 0,  2, 0, 0, 0,
-        88, 0, 6, 0x80,
-            8, 0, 1, 0,  1, 0, 0, 0,
-            8, 0, 2, 0,  5, 0, 0, 0,
-            8, 0, 3, 0,  0, 80, 0, 0,
-            8, 0, 4, 0,  1, 0, 0, 0,
-            8, 0, 5, 0,  200, 0, 0, 0,
-            // The last bucket first: the order is made by the reader.
-            24, 0, 6, 0x80,
-                12, 0, 1, 0,  0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-                8, 0, 2, 0,  1, 0, 0, 0,
-            20, 0, 6, 0x80,
-                8, 0, 1, 0,  63, 0, 0, 0,
-                8, 0, 2, 0,  4, 0, 0, 0,
-        // An operation of a newer module.
-        20, 0, 6, 0x80,
-            8, 0, 1, 0,  77, 0, 0, 0,
-            8, 0, 2, 0,  9, 0, 0, 0,
-    ];
-    let stats = decode_stats(&bytes).unwrap();
-    assert_eq!((stats.id, stats.name.as_str()), (3, "v"));
-    assert_eq!((stats.generation, stats.time), (17, 1 << 32));
-    assert_eq!(stats.in_flight, 2);
-    let expected = OpStats {
-        ios: 5,
-        bytes: 20_480,
-        errors: 1,
-        latency: Histogram {
-            sum: 200,
-            buckets: vec![
-                Bucket { le: 63, count: 4 },
-                Bucket {
-                    le: u64::MAX,
-                    count: 1,
-                },
-            ],
-        },
-    };
-    for (op, figures) in stats.each_op() {
-        match op {
-            Op::Write => assert_eq!(figures, &expected),
-            _ => assert_eq!(figures, &OpStats::default(), "{op:?}"),
-        }
-    }
-}
-
 fn any_state() -> impl Strategy<Value = State> {
     prop::sample::select(State::ALL.to_vec())
 }
@@ -154,30 +102,12 @@ prop_compose! {
         queue in prop::sample::select(QueueMode::ALL.to_vec()),
         stats in prop::sample::select(StatsMode::ALL.to_vec()),
         read_only: bool, size: u64, logical_block_size: u32,
-        targets in prop::collection::vec(any_target(), 0..9), generation: u64,
+        targets in prop::collection::vec(any_target(), 0..9), stripe: Option<u64>, generation: u64,
     ) -> Device {
         Device {
-            id, name, state, queue, stats, read_only, size, logical_block_size, targets, generation,
+            id, name, state, queue, stats, read_only, size, logical_block_size, targets,
+            stripe, generation,
         }
-    }
-}
-
-prop_compose! {
-    fn any_op_stats()(
-        ios: u64, bytes: u64, errors: u64, sum: u64,
-        buckets in prop::collection::btree_map(any::<u64>(), any::<u64>(), 0..20),
-    ) -> OpStats {
-        let buckets = buckets.into_iter().map(|(le, count)| Bucket { le, count }).collect();
-        OpStats { ios, bytes, errors, latency: Histogram { sum, buckets } }
-    }
-}
-
-prop_compose! {
-    fn any_stats()(
-        id: u32, name in "[^\0]{0,63}", generation: u64, time: u64, in_flight: u64,
-        ops in prop::array::uniform5(any_op_stats()),
-    ) -> Stats {
-        Stats { id, name, generation, time, in_flight, ops }
     }
 }
 
@@ -187,12 +117,5 @@ proptest! {
         let mut writer = Writer::default();
         encode_device(&mut writer, &device).unwrap();
         prop_assert_eq!(decode_device(&writer.into_bytes()).unwrap(), device);
-    }
-
-    #[test]
-    fn statistics_survive_the_wire(stats in any_stats()) {
-        let mut writer = Writer::default();
-        encode_stats(&mut writer, &stats).unwrap();
-        prop_assert_eq!(decode_stats(&writer.into_bytes()).unwrap(), stats);
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::command::command;
+use super::debug_kernel;
 use super::shunt::json;
 
 /// A stream of events.
@@ -41,7 +42,10 @@ impl Events {
     /// The next event.
     #[track_caller]
     pub(crate) fn next(&self) -> Value {
-        match self.lines.recv_timeout(Duration::from_secs(10)) {
+        match self
+            .lines
+            .recv_timeout(debug_kernel::limit(Duration::from_secs(10)))
+        {
             Ok(line) => json(&line),
             Err(why) => panic!("no event in 10 s: {why}"),
         }

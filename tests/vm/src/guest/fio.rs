@@ -54,6 +54,15 @@ impl Fio {
         self.figure(side, "io_bytes")
     }
 
+    /// Longest latency of one operation in ns: `side` is read, write or trim.
+    #[track_caller]
+    pub(crate) fn longest_ns(&self, side: &str) -> u64 {
+        let longest = &self.job[side]["lat_ns"]["max"];
+        longest
+            .as_u64()
+            .unwrap_or_else(|| panic!("fio gives no longest latency of a {side}"))
+    }
+
     #[track_caller]
     fn figure(&self, side: &str, figure: &str) -> u64 {
         self.job[side][figure]

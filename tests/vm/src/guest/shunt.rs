@@ -66,6 +66,31 @@ impl Device {
         Stats(only(&json(&text)["devices"]))
     }
 
+    /// What `shunt show` says of it now.
+    #[track_caller]
+    pub(crate) fn now(&self) -> Value {
+        show(&self.name)
+    }
+
+    /// `shunt VERB NAME WORDS...`, which has to work.
+    #[track_caller]
+    pub(crate) fn order(&self, verb: &str, words: &[&str]) {
+        run_words(&[&["shunt", verb, &self.name], words].concat());
+    }
+
+    /// `shunt retarget NAME --to TO`
+    #[track_caller]
+    pub(crate) fn retarget(&self, to: &str) {
+        self.order("retarget", &["--to", to]);
+    }
+
+    /// `shunt unmap NAME --force`
+    #[track_caller]
+    pub(crate) fn force_unmap(mut self) {
+        self.mapped = false;
+        run_words(&["shunt", "unmap", &self.name, "--force"]);
+    }
+
     /// `shunt unmap NAME`, which has to work.
     #[track_caller]
     pub(crate) fn unmap(mut self) {

@@ -4,6 +4,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::debug_kernel;
+
 const STEP: Duration = Duration::from_millis(5);
 
 /// A condition asked for again and again until it holds or time is up.
@@ -15,7 +17,7 @@ impl Poll {
     /// A poll that gives up after `limit`.
     pub(crate) fn for_at_most(limit: Duration) -> Self {
         Self {
-            deadline: Instant::now() + limit,
+            deadline: Instant::now() + debug_kernel::limit(limit),
         }
     }
 

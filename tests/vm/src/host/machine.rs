@@ -17,6 +17,9 @@ use crate::protocol::{Event, Request, line};
 /// Longest time from the start of QEMU until the guest says it is ready; a few seconds on an idle machine.
 const BOOT_DEADLINE: Duration = Duration::from_secs(90);
 
+/// Longest time from the request to power off until QEMU ends.
+const STOP_DEADLINE: Duration = Duration::from_secs(20);
+
 /// Finds the root by its partition, since NVMe drives get their numbers in any order, and reboots on every bug.
 pub(crate) const PARAMETERS: &str = "root=PARTUUID=7368756e-01 rootwait=30 init=/init console=ttyS0 panic=-1 oops=panic nvme.poll_queues=1";
 
@@ -44,6 +47,7 @@ pub(crate) struct Machine {
     requests: ChildStdin,
     events: Receiver<Event>,
     errors: Option<JoinHandle<String>>,
+    stop_limit: Duration,
     _drives: Drives,
 }
 
@@ -51,7 +55,7 @@ impl Machine {
     /// Boots a guest with blank flash drives and waits until it is ready. The console log grows by this boot.
     pub(crate) fn boot(parts: &Parts) -> Result<Self> {
         let mut machine = Self::start(parts)?;
-        match machine.event(Instant::now() + BOOT_DEADLINE) {
+        match machine.event(Instant::now() + parts.limit(BOOT_DEADLINE)) {
             Ok(Event::Ready) => Ok(machine),
             Ok(other) => Err(format!("the guest said {other:?} before it was ready")),
             Err(gone) => {
@@ -112,6 +116,7 @@ impl Machine {
             requests,
             events,
             errors: Some(errors),
+            stop_limit: parts.limit(STOP_DEADLINE),
             _drives: drives,
         })
     }
@@ -136,10 +141,13 @@ impl Machine {
     /// Asks the guest to power off and waits for it.
     pub(crate) fn stop(mut self) -> Result<()> {
         self.send(&Request::Stop);
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + self.stop_limit;
         match self.event(deadline) {
             Err(Gone::Died) => Ok(()),
-            Err(Gone::Silent) => Err("the guest did not power off in 20 s".to_owned()),
+            Err(Gone::Silent) => Err(format!(
+                "the guest did not power off in {} s",
+                self.stop_limit.as_secs()
+            )),
             Ok(other) => Err(format!("the guest said {other:?} instead of powering off")),
         }
     }
@@ -169,6 +177,12 @@ impl Drop for Machine {
 
 /// QEMU with the kernel, without drives and ports.
 pub(crate) fn command(parts: &Parts, parameters: &str) -> Command {
+    // Shadow memory takes an eighth, and processors in one emulator wait for each other's locks.
+    let (processors, memory) = if parts.debug {
+        ("1", "3G")
+    } else {
+        ("2", "2G")
+    };
     // QEMU ends with the harness, however that ends.
     let mut qemu = Command::new("setpriv");
     qemu.args(["--pdeathsig", "KILL", "qemu-system-x86_64"])
@@ -178,9 +192,9 @@ pub(crate) fn command(parts: &Parts, parameters: &str) -> Command {
             "-cpu",
             "max",
             "-m",
-            "2G",
+            memory,
             "-smp",
-            "2",
+            processors,
             "-machine",
             "q35",
         ])

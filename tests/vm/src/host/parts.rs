@@ -4,12 +4,16 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::{Result, because};
+use crate::guest::debug_kernel::SLOWNESS;
 
 /// The files that a guest boots from; the paths were there when it was made.
 pub(crate) struct Parts {
     pub(crate) release: String,
+    /// Whether it is the kernel that looks for bugs, which does everything more slowly.
+    pub(crate) debug: bool,
     pub(crate) kernel: PathBuf,
     pub(crate) root: PathBuf,
     pub(crate) module: PathBuf,
@@ -27,7 +31,12 @@ impl Parts {
             Some(release) => release.to_owned(),
             None => default_release(&cache)?,
         };
-        let kernel = cache.join("kernels").join(&release);
+        let debug_kernel = cache.join("kernels-debug").join(&release);
+        let debug = debug_kernel.exists();
+        let kernel = match debug {
+            true => debug_kernel,
+            false => cache.join("kernels").join(&release),
+        };
         let work = Path::new("target/vm").join(&release);
         let there = |path: PathBuf, remedy: &str| match path.exists() {
             true => Ok(path),
@@ -47,9 +56,15 @@ impl Parts {
             spec: there(PathBuf::from("uapi/shunt.yaml"), "this")?,
             work,
             release,
+            debug,
         };
         fs::create_dir_all(&parts.work).map_err(because(parts.work.display()))?;
         Ok(parts)
+    }
+
+    /// A limit on the time of something in the guest, for this kernel.
+    pub(crate) fn limit(&self, limit: Duration) -> Duration {
+        limit * if self.debug { SLOWNESS } else { 1 }
     }
 
     /// Where the kernel's console is kept after the run.

@@ -35,14 +35,15 @@ pub(crate) fn run(release: Option<&str>, wanted: &[String]) -> Result<bool> {
     fs::write(parts.console(), "").map_err(because(parts.console().display()))?;
     println!("{} cases on {}", left.len(), parts.release);
 
-    let deadline = Instant::now() + TOTAL_DEADLINE;
+    let total = parts.limit(TOTAL_DEADLINE);
+    let deadline = Instant::now() + total;
     let mut tally = Tally::default();
     while !left.is_empty() && Instant::now() < deadline {
         let mut machine = Machine::boot(&parts)?;
         let mut sound = true;
         while sound && Instant::now() < deadline {
             let Some(case) = left.pop_front() else { break };
-            sound = match run_case(&mut machine, case) {
+            sound = match run_case(&parts, &mut machine, case) {
                 Ok(report) => tally.add(case, report),
                 Err(gone) => {
                     tally.fail(
@@ -66,7 +67,7 @@ pub(crate) fn run(release: Option<&str>, wanted: &[String]) -> Result<bool> {
             &case.full_name(),
             &format!(
                 "not run: all cases together took over {} s",
-                TOTAL_DEADLINE.as_secs()
+                total.as_secs()
             ),
         );
     }
@@ -91,9 +92,13 @@ fn select(wanted: &[String]) -> Result<Vec<&'static Case>> {
     Ok(cases::all().filter(is_wanted).collect())
 }
 
-fn run_case(machine: &mut Machine, case: &Case) -> std::result::Result<Report, Gone> {
+fn run_case(
+    parts: &Parts,
+    machine: &mut Machine,
+    case: &Case,
+) -> std::result::Result<Report, Gone> {
     machine.send(&Request::Case(case.full_name()));
-    let deadline = Instant::now() + DEADLINE + GRACE;
+    let deadline = Instant::now() + parts.limit(DEADLINE + GRACE);
     loop {
         match machine.event(deadline)? {
             Event::End(report) => return Ok(report),

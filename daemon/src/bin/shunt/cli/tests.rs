@@ -16,7 +16,7 @@ fn map(line: &str) -> MapArgs {
     }
 }
 
-fn watch(line: &str) -> (Option<String>, Option<Duration>) {
+fn watch(line: &str) -> (Option<String>, Option<Option<Duration>>) {
     match parse(line).unwrap().command {
         Command::Stats(args) => (args.name, args.watch),
         other => panic!("{other:?}"),
@@ -39,7 +39,7 @@ fn the_definition_is_sound() {
 fn a_map_has_defaults() {
     let args = map("shunt map vol0 --to /dev/sdb");
     assert_eq!(args.name, "vol0");
-    assert_eq!(args.to, [TargetSpec::whole("/dev/sdb")]);
+    assert_eq!(args.table.to, [TargetSpec::whole("/dev/sdb")]);
     assert_eq!((args.queue, args.stats), (QueueMode::Bio, StatsMode::Full));
     assert!(!args.read_only);
 }
@@ -59,9 +59,24 @@ fn a_map_takes_everything() {
         target("/dev/sdb", 1 << 20, 4096),
         target("/dev/sdc", 0, 2 << 30),
     ];
-    assert_eq!(args.to, expected);
+    assert_eq!(args.table.to, expected);
     assert_eq!((args.queue, args.stats), (QueueMode::Mq, StatsMode::Off));
     assert!(args.read_only);
+}
+
+#[test]
+fn a_table_may_be_striped() {
+    let args = map("shunt map v --to /dev/a --to /dev/b --stripe 64K");
+    assert_eq!(args.table.stripe, Some(65_536));
+    let Command::Retarget(args) = parse("shunt retarget v --to /dev/a,length=1M --stripe 8s")
+        .unwrap()
+        .command
+    else {
+        panic!();
+    };
+    assert_eq!((args.name.as_str(), args.table.to.len()), ("v", 1));
+    assert_eq!(args.table.to[0].length, Some(1 << 20));
+    assert_eq!(args.table.stripe, Some(4096));
 }
 
 #[test]
@@ -104,13 +119,31 @@ fn wrong_usage_has_status_2() {
             "[possible values: off, counters, full]",
         ),
         (
-            "shunt map v --to /dev/a --stripe 64K",
-            "unexpected argument '--stripe'",
+            "shunt map v --to /dev/a --stripe 64X",
+            "'64X' is not a size",
+        ),
+        ("shunt retarget v", "--to"),
+        ("shunt suspend", "<NAME>"),
+        ("shunt resume v --freeze", "unexpected argument '--freeze'"),
+        ("shunt set v", "required"),
+        (
+            "shunt set v --read-only --read-write",
+            "cannot be used with",
+        ),
+        ("shunt set v --queue mq", "unexpected argument '--queue'"),
+        (
+            "shunt set v --stats all",
+            "[possible values: off, counters, full]",
         ),
         ("shunt unmap", "<NAME>"),
         ("shunt list vol0", "unexpected argument 'vol0'"),
         ("shunt stats v --watch x", "'x' is not a number of seconds"),
-        ("shunt stats v --watch 0", "'0' is not a number of seconds"),
+        (
+            "shunt stats v --watch 0.001",
+            "'0.001' is not a number of seconds from 0.01 to 30",
+        ),
+        ("shunt stats --for 5", "--heatmap"),
+        ("shunt stats --json --heatmap a.svg", "cannot be used with"),
         (
             "shunt stats v --watch NaN",
             "'NaN' is not a number of seconds",
@@ -123,13 +156,28 @@ fn wrong_usage_has_status_2() {
 }
 
 #[test]
-fn a_watch_is_of_a_second_unless_told() {
-    let second = Some(Duration::from_secs(1));
+fn a_watch_goes_by_the_interval_that_holds_unless_told() {
     assert_eq!(watch("shunt stats"), (None, None));
-    assert_eq!(watch("shunt stats --watch"), (None, second));
-    assert_eq!(watch("shunt stats v --watch"), (Some("v".into()), second));
-    let half = Some(Duration::from_millis(500));
+    assert_eq!(watch("shunt stats --watch"), (None, Some(None)));
+    assert_eq!(
+        watch("shunt stats v --watch"),
+        (Some("v".into()), Some(None))
+    );
+    let half = Some(Some(Duration::from_millis(500)));
     assert_eq!(watch("shunt stats --watch 0.5 v"), (Some("v".into()), half));
+}
+
+#[test]
+fn a_stream_keeps_4_mib_unless_told() {
+    for (line, room) in [
+        ("shunt events", Some(4 << 20)),
+        ("shunt top --receive-buffer 64K", Some(65_536)),
+        ("shunt stats --watch --receive-buffer 1M", Some(1 << 20)),
+        ("shunt list", None),
+    ] {
+        let listens = parse(line).unwrap().command.listens();
+        assert_eq!(listens.map(ListenArgs::room), room, "{line}");
+    }
 }
 
 #[test]

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The JSON documents of schema 1. A field once published keeps its meaning; new ones may be added.
 
-use serde::{Serialize, Serializer, ser::SerializeMap};
-use shunt::{Bucket, Device, OpStats, Stats, Target, Update};
+use serde::Serialize;
+use shunt::{Device, Target, Update};
+
+mod figures;
+
+pub(crate) use figures::{samples, stats};
 
 const SCHEMA: u32 = 1;
 
@@ -32,7 +36,7 @@ pub(crate) fn devices(devices: &[Device]) -> impl Serialize + use<'_> {
     })
 }
 
-/// `show` and `map`.
+/// `show`, `map` and what changes a device.
 pub(crate) fn device(device: &Device) -> impl Serialize + use<'_> {
     #[derive(Serialize)]
     struct Fields<'a> {
@@ -43,17 +47,6 @@ pub(crate) fn device(device: &Device) -> impl Serialize + use<'_> {
     })
 }
 
-/// `stats`.
-pub(crate) fn stats(stats: &[Stats]) -> impl Serialize + use<'_> {
-    #[derive(Serialize)]
-    struct Fields<'a> {
-        devices: Vec<StatsView<'a>>,
-    }
-    document(Fields {
-        devices: stats.iter().map(StatsView::of).collect(),
-    })
-}
-
 /// One line of `events`.
 pub(crate) fn event(sequence: u64, update: &Update) -> impl Serialize + use<'_> {
     #[derive(Serialize)]
@@ -61,17 +54,20 @@ pub(crate) fn event(sequence: u64, update: &Update) -> impl Serialize + use<'_> 
         seq: u64,
         event: &'static str,
         #[serde(skip_serializing_if = "Option::is_none")]
+        failed: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         device: Option<DeviceView<'a>>,
     }
-    let (event, device) = match update {
-        Update::Exists(device) => ("exists", Some(device)),
-        Update::Ready(_) => ("ready", None),
-        Update::Overrun => ("overrun", None),
-        Update::Changed(change) => (change.reason.name(), Some(&change.device)),
+    let (event, failed, device) = match update {
+        Update::Exists(device) => ("exists", None, Some(device)),
+        Update::Ready(_) => ("ready", None, None),
+        Update::Overrun => ("overrun", None, None),
+        Update::Changed(change) => (change.reason.name(), change.failed, Some(&change.device)),
     };
     document(Fields {
         seq: sequence,
         event,
+        failed,
         device: device.map(DeviceView::of),
     })
 }
@@ -87,6 +83,8 @@ struct DeviceView<'a> {
     read_only: bool,
     size_bytes: u64,
     logical_block_size: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stripe_bytes: Option<u64>,
     targets: Vec<TargetView<'a>>,
 }
 
@@ -102,6 +100,7 @@ impl<'a> DeviceView<'a> {
             read_only: device.read_only,
             size_bytes: device.size,
             logical_block_size: device.logical_block_size,
+            stripe_bytes: device.stripe,
             targets: device.targets.iter().map(TargetView::of).collect(),
         }
     }
@@ -126,76 +125,6 @@ impl<'a> TargetView<'a> {
             offset_bytes: target.offset,
             length_bytes: target.length,
             state: target.state.name(),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct StatsView<'a> {
-    id: u32,
-    name: &'a str,
-    in_flight: u64,
-    ops: OpsView<'a>,
-}
-
-impl<'a> StatsView<'a> {
-    fn of(stats: &'a Stats) -> Self {
-        Self {
-            id: stats.id,
-            name: &stats.name,
-            in_flight: stats.in_flight,
-            ops: OpsView(stats),
-        }
-    }
-}
-
-/// Every operation under its name, also those that never happened.
-struct OpsView<'a>(&'a Stats);
-
-impl Serialize for OpsView<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for (op, figures) in self.0.each_op() {
-            map.serialize_entry(op.name(), &OpView::of(figures))?;
-        }
-        map.end()
-    }
-}
-
-#[derive(Serialize)]
-struct OpView {
-    ios: u64,
-    bytes: u64,
-    errors: u64,
-    latency_ns: HistogramView,
-}
-
-#[derive(Serialize)]
-struct HistogramView {
-    sum: u64,
-    buckets: Vec<BucketView>,
-}
-
-#[derive(Serialize)]
-struct BucketView {
-    le: u64,
-    count: u64,
-}
-
-impl OpView {
-    fn of(figures: &OpStats) -> Self {
-        let view = |bucket: &Bucket| BucketView {
-            le: bucket.le,
-            count: bucket.count,
-        };
-        Self {
-            ios: figures.ios,
-            bytes: figures.bytes,
-            errors: figures.errors,
-            latency_ns: HistogramView {
-                sum: figures.latency.sum,
-                buckets: figures.latency.buckets.iter().map(view).collect(),
-            },
         }
     }
 }

@@ -3,20 +3,18 @@
 
 use std::fmt::Write;
 
-use shunt::{Device, Op, OpStats, Stats, Target, Update, metrics::Interval, units::Bytes};
-
-use super::latency::latency;
+use shunt::{Device, Target, Update, units::Bytes};
 
 /// A column: its head, and whether its cells are numbers, which stand at the right.
 #[derive(Clone, Copy)]
-enum Column {
+pub(super) enum Column {
     Text(&'static str),
     Number(&'static str),
 }
 use Column::{Number, Text};
 
 /// Lines the cells of a table up under its heads.
-fn align<const N: usize>(columns: [Column; N], rows: &[[String; N]]) -> String {
+pub(super) fn align<const N: usize>(columns: [Column; N], rows: &[[String; N]]) -> String {
     let head = columns.map(|column| match column {
         Text(name) | Number(name) => name.to_owned(),
     });
@@ -74,7 +72,7 @@ pub(crate) fn devices(devices: &[Device]) -> String {
 
 /// `show`.
 pub(crate) fn device(device: &Device) -> String {
-    let fields = [
+    let mut fields = vec![
         ("name", device.name.clone()),
         ("path", device.path()),
         ("id", device.id.to_string()),
@@ -94,6 +92,9 @@ pub(crate) fn device(device: &Device) -> String {
             format!("{} bytes", device.logical_block_size),
         ),
     ];
+    if let Some(stripe) = device.stripe {
+        fields.push(("stripe", format!("{:#}", Bytes(stripe))));
+    }
     let mut text = String::new();
     for (key, value) in fields {
         // Writing to a string does not fail.
@@ -123,107 +124,17 @@ pub(crate) fn device(device: &Device) -> String {
     format!("{text}\n{}", align(columns, &rows))
 }
 
-/// `stats`: what was counted since each device was mapped.
-pub(crate) fn totals(stats: &[Stats]) -> String {
-    let columns = heads("IOS", "BYTES", "ERRORS");
-    let mut rows = Vec::new();
-    for device in stats {
-        rows.extend(op_rows(device, &device.ops, |op| {
-            [
-                op.ios.to_string(),
-                Bytes(op.bytes).to_string(),
-                op.errors.to_string(),
-            ]
-        }));
-    }
-    align(columns, &rows)
-}
-
-/// `stats --watch`: the rates between two samples. A device that was not in the first has none yet.
-pub(crate) fn rates(before: &[Stats], now: &[Stats]) -> String {
-    let columns = heads("IO/S", "BYTES/S", "ERRORS/S");
-    let mut rows = Vec::new();
-    for device in now {
-        let earlier = before.iter().find(|earlier| earlier.id == device.id);
-        let interval = earlier.and_then(|earlier| Interval::between(earlier, device));
-        if let Some(interval) = interval {
-            rows.extend(op_rows(device, &interval.ops, |op| {
-                [
-                    rate(interval.per_second(op.ios)),
-                    Bytes(interval.per_second(op.bytes) as u64).to_string(),
-                    rate(interval.per_second(op.errors)),
-                ]
-            }));
-        }
-    }
-    format!("{}\n", align(columns, &rows))
-}
-
-fn heads(ios: &'static str, bytes: &'static str, errors: &'static str) -> [Column; 10] {
-    [
-        Text("NAME"),
-        Text("OP"),
-        Number(ios),
-        Number(bytes),
-        Number(errors),
-        Number("MEAN"),
-        Number("P50"),
-        Number("P99"),
-        Number("P99.9"),
-        Number("IN-FLIGHT"),
-    ]
-}
-
-/// A row for reads, one for writes, and one for each other operation that happened.
-fn op_rows(
-    device: &Stats,
-    ops: &[OpStats],
-    counts: impl Fn(&OpStats) -> [String; 3],
-) -> Vec<[String; 10]> {
-    Op::ALL
-        .into_iter()
-        .zip(ops)
-        .filter(|(op, figures)| matches!(op, Op::Read | Op::Write) || figures.ios > 0)
-        .map(|(op, figures)| {
-            let [ios, bytes, errors] = counts(figures);
-            let quantile = |share| latency(figures.latency.quantile(share));
-            // What is in flight is known for the device only.
-            let in_flight = match op {
-                Op::Read => device.in_flight.to_string(),
-                _ => String::new(),
-            };
-            [
-                device.name.clone(),
-                op.name().to_owned(),
-                ios,
-                bytes,
-                errors,
-                latency(figures.latency.mean()),
-                quantile(0.5),
-                quantile(0.99),
-                quantile(0.999),
-                in_flight,
-            ]
-        })
-        .collect()
-}
-
-/// A rate: whole above ten, with one decimal below.
-fn rate(per_second: f64) -> String {
-    match per_second {
-        0.0 => "0".to_owned(),
-        slow if slow < 9.95 => format!("{slow:.1}"),
-        fast => format!("{fast:.0}"),
-    }
-}
-
 /// One line of `events`.
 pub(crate) fn event(update: &Update) -> String {
     match update {
         Update::Exists(device) => format!("exists     {device}\n"),
         Update::Ready(_) => "ready\n".to_owned(),
         Update::Overrun => "overrun    changes were missed; what is there now follows\n".to_owned(),
-        Update::Changed(change) => format!("{:<10} {}\n", change.reason.name(), change.device),
+        Update::Changed(change) => {
+            let failed = change.failed.filter(|failed| *failed > 0);
+            let failed = failed.map_or(String::new(), |failed| format!(", {failed} I/O failed"));
+            format!("{:<10} {}{failed}\n", change.reason.name(), change.device)
+        }
     }
 }
 

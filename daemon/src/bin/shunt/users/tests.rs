@@ -40,6 +40,10 @@ impl Machine {
     }
 
     fn users(&self) -> Vec<String> {
+        self.uses().iter().map(Use::to_string).collect()
+    }
+
+    fn uses(&self) -> Vec<Use> {
         let users = Users {
             proc: self.root.join("proc"),
             sys: self.root.join("sys"),
@@ -102,9 +106,29 @@ fn a_program_is_named_if_nothing_else_is() {
 }
 
 #[test]
+fn only_a_look_of_udev_is_passing() {
+    let machine = Machine::new("passing");
+    for (process, name) in [(77, "fio"), (78, "(udev-worker)")] {
+        machine.write(&format!("proc/{process}/comm"), &format!("{name}\n"));
+        machine.link("/dev/sdb", &format!("proc/{process}/fd/3"));
+    }
+    let passing: Vec<_> = machine.uses().iter().map(|user| user.passing).collect();
+    assert_eq!(
+        machine.users(),
+        [
+            "in use by (udev-worker) (process 78)",
+            "in use by fio (process 77)"
+        ]
+    );
+    assert_eq!(passing, [true, false]);
+    machine.link("../../dm-0", "sys/devices/sdb/holders/dm-0");
+    assert!(machine.uses().iter().all(|user| !user.passing));
+}
+
+#[test]
 fn what_is_not_there_has_no_users() {
     let users = Users::of_this_machine();
-    assert_eq!(users.of_disk("no-such-disk"), [""; 0]);
-    assert_eq!(users.of_path("/no/such/path"), [""; 0]);
-    assert_eq!(users.of_path("/dev/null"), [""; 0]);
+    assert_eq!(users.of_disk("no-such-disk"), []);
+    assert_eq!(users.of_path("/no/such/path"), []);
+    assert_eq!(users.of_path("/dev/null"), []);
 }

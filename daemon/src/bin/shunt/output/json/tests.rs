@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The documents, letter by letter: programs rely on them.
 
-use shunt::{Change, Histogram, Op, QueueMode, Reason, State, StatsMode};
+use shunt::{Change, QueueMode, Reason, State, StatsMode};
 
 use super::*;
 
@@ -28,6 +28,7 @@ fn vol0() -> Device {
             length: 1_073_741_824,
             state: State::Live,
         }],
+        stripe: None,
         generation: 9,
     }
 }
@@ -52,38 +53,38 @@ fn one_device_is_an_object() {
 }
 
 #[test]
-fn statistics_have_every_operation_and_only_buckets_that_are_not_empty() {
-    let mut ops = <[OpStats; Op::ALL.len()]>::default();
-    ops[Op::Read as usize] = OpStats {
-        ios: 3,
-        bytes: 12_288,
-        errors: 1,
-        latency: Histogram {
-            sum: 3000,
-            buckets: vec![
-                Bucket { le: 1023, count: 2 },
-                Bucket {
-                    le: u64::MAX,
-                    count: 1,
-                },
-            ],
-        },
+fn a_striped_device_has_the_length_of_a_chunk() {
+    let striped = Device {
+        stripe: Some(65_536),
+        state: State::Suspended,
+        ..vol0()
     };
-    let vol0 = Stats {
-        id: 0,
-        name: "vol0".into(),
-        generation: 9,
-        time: 5,
-        in_flight: 2,
-        ops,
-    };
-    let none = r#"{"ios":0,"bytes":0,"errors":0,"latency_ns":{"sum":0,"buckets":[]}}"#;
-    let read = r#"{"ios":3,"bytes":12288,"errors":1,"latency_ns":{"sum":3000,"buckets":[{"le":1023,"count":2},{"le":18446744073709551615,"count":1}]}}"#;
-    assert_eq!(
-        text(stats(&[vol0])),
-        format!(
-            r#"{{"schema":1,"devices":[{{"id":0,"name":"vol0","in_flight":2,"ops":{{"read":{read},"write":{none},"flush":{none},"discard":{none},"write_zeroes":{none}}}}}]}}"#
+    let expected = VOL0
+        .replace(
+            r#""logical_block_size":512,"#,
+            r#""logical_block_size":512,"stripe_bytes":65536,"#,
         )
+        .replacen(r#""state":"live""#, r#""state":"suspended""#, 1);
+    assert_eq!(
+        text(device(&striped)),
+        format!(r#"{{"schema":1,"device":{expected}}}"#)
+    );
+}
+
+#[test]
+fn a_loss_tells_how_many_operations_failed() {
+    let mut lost = vol0();
+    lost.state = State::Lost;
+    lost.targets[0].state = State::Lost;
+    let update = Update::Changed(Change {
+        reason: Reason::Lost,
+        device: lost,
+        failed: Some(32),
+    });
+    let expected = VOL0.replace(r#""state":"live""#, r#""state":"lost""#);
+    assert_eq!(
+        text(event(7, &update)),
+        format!(r#"{{"schema":1,"seq":7,"event":"lost","failed":32,"device":{expected}}}"#)
     );
 }
 
@@ -93,6 +94,7 @@ fn an_event_has_a_device_if_it_is_about_one() {
         Update::Changed(Change {
             reason,
             device: vol0(),
+            failed: None,
         })
     };
     for (update, word) in [

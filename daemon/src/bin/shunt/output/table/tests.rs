@@ -31,6 +31,7 @@ fn vol0() -> Device {
             target("/dev/nvme0n1", 0, 1 << 30),
             target("/dev/nvme1n1", 1 << 30, 1 << 29),
         ],
+        stripe: None,
         generation: 1,
     }
 }
@@ -86,72 +87,22 @@ TARGET  PATH          DEV    START  OFFSET   LENGTH  STATE
     );
 }
 
-fn stats(time: u64, reads: u64, nanos: u64) -> Stats {
-    let mut stats = Stats {
-        id: 0,
-        name: "vol0".into(),
-        generation: 1,
-        time,
-        in_flight: 3,
-        ops: Default::default(),
+#[test]
+fn a_striped_device_shows_its_chunk_and_the_state_of_each_target() {
+    let mut striped = Device {
+        stripe: Some(65_536),
+        state: State::Lost,
+        ..vol0()
     };
-    let read = &mut stats.ops[Op::Read as usize];
-    read.ios = reads;
-    read.bytes = reads * 4096;
-    for _ in 0..reads {
-        read.latency.record(nanos);
-    }
-    stats
-}
-
-#[test]
-fn totals_show_reads_writes_and_what_else_happened() {
-    let mut stats = stats(0, 100, 80_000);
-    stats.ops[Op::Flush as usize].ios = 2;
-    stats.ops[Op::Flush as usize].errors = 1;
-    assert_eq!(
-        totals(&[stats]),
-        "\
-NAME  OP     IOS    BYTES  ERRORS     MEAN      P50      P99    P99.9  IN-FLIGHT
-vol0  read   100  400 KiB       0  80.0 us  81.9 us  81.9 us  81.9 us          3
-vol0  write    0      0 B       0        -        -        -        -
-vol0  flush    2      0 B       1        -        -        -        -
-"
-    );
-}
-
-#[test]
-fn rates_are_of_the_time_between_two_samples() {
-    let before = [stats(1_000_000_000, 100, 80_000)];
-    let now = [stats(3_000_000_000, 1100, 80_000)];
-    assert_eq!(
-        rates(&before, &now),
-        "\
-NAME  OP     IO/S  BYTES/S  ERRORS/S     MEAN      P50      P99    P99.9  IN-FLIGHT
-vol0  read    500  2.0 MiB         0  80.0 us  81.9 us  81.9 us  81.9 us          3
-vol0  write     0      0 B         0        -        -        -        -
-
-"
-        .replace("2.0 MiB", "  2 MiB")
-    );
-}
-
-#[test]
-fn a_device_without_an_earlier_sample_has_no_rates_yet() {
-    let now = [stats(3_000_000_000, 1100, 80_000)];
-    let mut other = stats(1_000_000_000, 0, 0);
-    other.generation = 2;
-    for before in [vec![], vec![other]] {
-        assert_eq!(rates(&before, &now).lines().count(), 2, "{before:?}");
-    }
-}
-
-#[test]
-fn slow_rates_have_a_decimal() {
-    assert_eq!(
-        [0.0, 0.25, 9.94, 9.96, 1234.5].map(rate),
-        ["0", "0.2", "9.9", "10", "1234"]
-    );
+    striped.targets[1].state = State::Lost;
+    let text = device(&striped);
+    assert!(text.contains("\nstripe:             64 KiB\n"), "{text}");
+    assert!(text.contains("\nstate:              lost\n"), "{text}");
+    let states: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.split("  ").last())
+        .collect();
+    assert_eq!(states[states.len() - 2..], ["live", "lost"]);
 }
 
 #[test]
@@ -161,11 +112,21 @@ fn events_are_one_line_each() {
     let change = Change {
         reason: Reason::Destroyed,
         device: vol0(),
+        failed: None,
     };
     assert_eq!(
         event(&Update::Changed(change)),
         format!("destroyed  {line}")
     );
+    let mut lost = Change {
+        reason: Reason::Lost,
+        device: vol0(),
+        failed: Some(32),
+    };
+    let text = format!("lost       {}, 32 I/O failed\n", line.trim_end());
+    assert_eq!(event(&Update::Changed(lost.clone())), text);
+    lost.failed = Some(0);
+    assert_eq!(event(&Update::Changed(lost)), format!("lost       {line}"));
     assert_eq!(event(&Update::Ready(Vec::new())), "ready\n");
     assert!(event(&Update::Overrun).starts_with("overrun "));
 }

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a block device stands on: the drives below it, as sysfs shows them. `retarget` looks before
+//! it asks the kernel, which sees no further than devices of shunt.
+
+use std::{
+    fs,
+    os::unix::fs::{FileTypeExt, MetadataExt},
+    path::{Path, PathBuf},
+};
+
+use nix::libc;
+
+/// Where to look.
+#[derive(Debug)]
+pub(crate) struct Stacking {
+    sys: PathBuf,
+}
+
+impl Stacking {
+    pub(crate) fn of_this_machine() -> Self {
+        Self { sys: "/sys".into() }
+    }
+
+    /// The disks from the block device at `path` down to the disk with this name, both included.
+    /// None if it does not stand on it, or if that cannot be seen.
+    pub(crate) fn way_down(&self, path: &str, disk: &str) -> Option<Vec<String>> {
+        let metadata = fs::metadata(path).ok()?;
+        let is_block = metadata.file_type().is_block_device();
+        is_block.then(|| self.way_from(metadata.rdev(), disk))?
+    }
+
+    /// As [`way_down`](Self::way_down), from the block device with this number.
+    fn way_from(&self, dev: libc::dev_t, disk: &str) -> Option<Vec<String>> {
+        let mut seen = Vec::new();
+        self.search(&self.link_of(dev), disk, &mut seen)
+    }
+
+    fn search(&self, link: &Path, disk: &str, seen: &mut Vec<PathBuf>) -> Option<Vec<String>> {
+        let mut place = fs::canonicalize(link).ok()?;
+        if place.join("partition").exists() {
+            place.pop();
+        }
+        // Several ways may lead to one disk; each is looked at once.
+        if seen.contains(&place) {
+            return None;
+        }
+        seen.push(place.clone());
+        let name = place.file_name()?.to_string_lossy().into_owned();
+        if name == disk {
+            return Some(vec![name]);
+        }
+        let mut below = self.below(&place).into_iter();
+        let mut way = below.find_map(|link| self.search(&link, disk, seen))?;
+        way.insert(0, name);
+        Some(way)
+    }
+
+    /// What a disk stands on. A loop device names a file instead of a slave.
+    fn below(&self, place: &Path) -> Vec<PathBuf> {
+        let slaves = fs::read_dir(place.join("slaves")).into_iter().flatten();
+        let mut below: Vec<_> = slaves.flatten().map(|entry| entry.path()).collect();
+        let file = fs::read_to_string(place.join("loop/backing_file")).unwrap_or_default();
+        if let Ok(file) = fs::metadata(file.trim_end_matches('\n')) {
+            let is_block = file.file_type().is_block_device();
+            below.push(self.link_of(if is_block { file.rdev() } else { file.dev() }));
+        }
+        below
+    }
+
+    fn link_of(&self, dev: libc::dev_t) -> PathBuf {
+        let (major, minor) = (libc::major(dev), libc::minor(dev));
+        self.sys.join(format!("dev/block/{major}:{minor}"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

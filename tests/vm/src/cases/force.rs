@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `unmap --force` takes a device away from those who use it: their I/O fails and nothing hangs.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
+
+use crate::guest::command::run;
+use crate::guest::direct::{Buffer, Direct};
+use crate::guest::events::Events;
+use crate::guest::flash::flash;
+use crate::guest::load::Load;
+use crate::guest::module::Module;
+use crate::guest::mount::Mount;
+use crate::guest::shunt::{Device, list};
+use crate::guest::state::refused_without_change;
+use crate::guest::task::Task;
+use crate::guest::wait::wait_until;
+
+cases!("force":
+    io_under_load_ends_with_errors_and_the_device_goes,
+    a_mounted_file_system_under_load_is_shut_down,
+    io_that_waits_on_a_suspended_device_ends_with_an_error,
+    io_that_waits_in_a_joined_device_ends_with_an_error,
+    an_idle_device_is_unmapped_by_force,
+    the_drive_is_free_after_a_forced_unmap,
+    a_device_that_is_not_there_is_not_unmapped_by_force,
+);
+
+const MIB: u64 = 1 << 20;
+
+#[track_caller]
+fn assert_gone(disk: &str) {
+    assert!(list().is_empty());
+    assert!(!Path::new("/sys/block").join(disk).exists());
+}
+
+/// Waits until the load has reached the device.
+#[track_caller]
+fn wait_for_writes(device: &Device) {
+    let before = device.stats().ios("write");
+    wait_until("writes are under way", || {
+        device.stats().ios("write") > before + 100
+    });
+}
+
+fn io_under_load_ends_with_errors_and_the_device_goes() {
+    let _module = Module::load();
+    let (one, other) = (flash(0).path, flash(1).path);
+    let joined = [
+        "--to",
+        &format!("{one},offset=4M,length=4M"),
+        "--to",
+        &format!("{other},length=4M"),
+    ];
+    for (to, words) in [
+        (one.clone(), &[][..]),
+        (one.clone(), &["--stats", "counters"]),
+        (format!("{one},length=4M"), &joined),
+    ] {
+        let device = Device::map_with("vol0", &to, words);
+        let disk = device.disk().to_owned();
+        let mut load = Load::write(device.path());
+        wait_for_writes(&device);
+        is_not_unmapped_without_force(&mut load);
+        device.force_unmap();
+        load.fails();
+        assert_gone(&disk);
+    }
+}
+
+/// Sees that without force it stays, and its load with it.
+#[track_caller]
+fn is_not_unmapped_without_force(load: &mut Load) {
+    let line = refused_without_change(&["unmap", "vol0"]);
+    assert!(line.contains("vol0"), "{line}");
+    assert!(load.goes_on());
+}
+
+fn a_mounted_file_system_under_load_is_shut_down() {
+    let _module = Module::load();
+    let device = Device::map("vol0", &format!("{},length=64M", flash(0).path));
+    let disk = device.disk().to_owned();
+    run(&format!("mkfs.ext4 -q -F {}", device.path()));
+    let mount = Mount::ext4(device.path());
+    let file = mount.folder().join("file");
+    let load = Load::write(&file.display().to_string());
+    wait_for_writes(&device);
+    let events = Events::listen();
+    events.present();
+    device.force_unmap();
+    load.fails();
+    assert_gone(&disk);
+    let event = events.next();
+    assert_eq!(
+        (&event["event"], &event["device"]["name"]),
+        (&"destroyed".into(), &"vol0".into())
+    );
+    let written = OpenOptions::new()
+        .append(true)
+        .open(&file)
+        .and_then(|mut file| file.write_all(&[1; 4096]).and_then(|()| file.sync_all()));
+    written.expect_err("the file system is shut down");
+}
+
+fn io_that_waits_on_a_suspended_device_ends_with_an_error() {
+    let _module = Module::load();
+    for mode in ["full", "counters", "off"] {
+        let device = Device::map_with("vol0", &flash(0).path, &["--stats", mode]);
+        let disk = device.disk().to_owned();
+        device.order("suspend", &[]);
+        let waiting: Vec<_> = (0..3)
+            .map(|number| {
+                let file = Direct::open(device.path());
+                let task = Task::start(move || {
+                    file.try_write(number * MIB, &Buffer::pattern(1, 4096))
+                        .is_err()
+                });
+                task.waits();
+                task
+            })
+            .collect();
+        device.force_unmap();
+        for task in waiting {
+            assert!(task.end(), "a write of a device that is gone worked");
+        }
+        assert_gone(&disk);
+    }
+}
+
+fn io_that_waits_in_a_joined_device_ends_with_an_error() {
+    let _module = Module::load();
+    let one = format!("{},length=4M", flash(0).path);
+    let other = format!("{},length=4M", flash(1).path);
+    let device = Device::map_with("vol0", &one, &["--to", &other]);
+    let disk = device.disk().to_owned();
+    device.order("suspend", &[]);
+    let file = Direct::open(device.path());
+    let task = Task::start(move || {
+        file.try_write(4 * MIB - 4096, &Buffer::pattern(1, 8192))
+            .is_err()
+    });
+    task.waits();
+    let file = Direct::open(device.path());
+    let flush = Task::start(move || file.flush().is_err());
+    flush.waits();
+    device.force_unmap();
+    assert!(task.end() && flush.end());
+    assert_gone(&disk);
+}
+
+fn an_idle_device_is_unmapped_by_force() {
+    let _module = Module::load();
+    let device = Device::map("vol0", &flash(0).path);
+    let disk = device.disk().to_owned();
+    device.force_unmap();
+    assert_gone(&disk);
+}
+
+fn the_drive_is_free_after_a_forced_unmap() {
+    let _module = Module::load();
+    let drive = flash(1);
+    let device = Device::map("vol0", &drive.path);
+    let file = Direct::open(device.path());
+    device.force_unmap();
+    // The one who had the device open still has it open, and gets nothing from it.
+    let read = file.try_read(0, 4096).map_or(0, |read| read.len());
+    assert_eq!(read, 0, "bytes read from a device that is gone");
+    file.try_write(0, &Buffer::pattern(1, 4096))
+        .expect_err("the device is gone");
+    run(&format!("mkfs.ext4 -q -F {}", drive.path));
+    drop(Mount::ext4(&drive.path));
+    let again = Device::map("vol0", &drive.path);
+    Direct::open(again.path()).read(0, 4096);
+}
+
+fn a_device_that_is_not_there_is_not_unmapped_by_force() {
+    let _module = Module::load();
+    let line = refused_without_change(&["unmap", "vol0", "--force"]);
+    assert!(line.contains("vol0"), "{line}");
+}

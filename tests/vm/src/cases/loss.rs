@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A drive goes while a device is on it: the device is lost at once, nothing hangs, and a retarget makes it live again.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::guest::command::{attempt, run};
+use crate::guest::direct::{Buffer, Direct};
+use crate::guest::events::Events;
+use crate::guest::flash::flash;
+use crate::guest::load::Load;
+use crate::guest::module::Module;
+use crate::guest::mount::Mount;
+use crate::guest::removal::Removed;
+use crate::guest::shunt::{Device, list};
+use crate::guest::state::State;
+use crate::guest::task::Task;
+use crate::guest::wait::wait_until;
+
+cases!("loss":
+    a_device_is_lost_with_its_drive_and_live_again_on_another,
+    a_file_system_under_load_is_shut_down_with_the_drive,
+    the_drive_is_taken_up_again_when_it_is_back,
+    two_devices_on_a_drive_are_lost_with_it,
+    a_joined_device_is_lost_with_one_of_its_drives,
+    a_suspended_device_is_lost_and_what_waits_fails_or_goes_on_elsewhere,
+    a_drive_that_goes_during_retargets_leaves_a_device_that_works,
+    a_lost_device_is_unmapped,
+    a_lost_device_is_unmapped_by_force_while_it_is_open,
+);
+
+const MIB: u64 = 1 << 20;
+const DRIVE: u32 = 1;
+
+/// Takes the drive away, which must not take long.
+#[track_caller]
+fn remove() -> Removed {
+    let begun = Instant::now();
+    let removed = Removed::take(DRIVE);
+    let taken = begun.elapsed();
+    assert!(
+        taken < Duration::from_secs(20),
+        "the removal took {taken:?}"
+    );
+    removed
+}
+
+/// The next event, which has to tell that this device is lost, and how much failed with it.
+#[track_caller]
+fn lost(events: &Events, name: &str) -> Value {
+    let event = events.next();
+    assert_eq!(
+        (&event["event"], &event["device"]["name"]),
+        (&"lost".into(), &name.into())
+    );
+    assert!(event["failed"].is_u64(), "{event}");
+    event["device"].clone()
+}
+
+#[track_caller]
+fn wait_for_writes(device: &Device) {
+    let before = device.stats().ios("write");
+    wait_until("writes are under way", || {
+        device.stats().ios("write") > before + 100
+    });
+}
+
+fn a_device_is_lost_with_its_drive_and_live_again_on_another() {
+    let _module = Module::load();
+    for mode in ["full", "counters"] {
+        let device = Device::map_with(
+            "vol0",
+            &format!("{},length=8M", flash(DRIVE).path),
+            &["--stats", mode],
+        );
+        let events = Events::listen();
+        events.present();
+        let load = Load::write(device.path());
+        wait_for_writes(&device);
+        let file = Direct::open(device.path());
+        let _removed = remove();
+        assert_eq!(lost(&events, "vol0"), device.now());
+        assert_eq!(device.now()["state"], "lost");
+        assert_eq!(device.now()["targets"][0]["state"], "lost");
+        load.fails();
+        file.try_read(0, 4096).map(|_| ()).expect_err("it is lost");
+        file.try_write(0, &Buffer::pattern(1, 4096))
+            .expect_err("it is lost");
+
+        device.retarget(&format!("{},length=8M", flash(0).path));
+        assert_eq!(device.now()["state"], "live");
+        assert_eq!(events.next()["device"], device.now());
+        let pattern = Buffer::pattern(2, 4096);
+        file.write(0, &pattern);
+        assert!(file.read(0, 4096)[..] == pattern[..]);
+    }
+}
+
+fn a_file_system_under_load_is_shut_down_with_the_drive() {
+    let _module = Module::load();
+    let device = Device::map("vol0", &format!("{},length=64M", flash(DRIVE).path));
+    run(&format!("mkfs.ext4 -q -F {}", device.path()));
+    let mount = Mount::ext4(device.path());
+    let file = mount.folder().join("file");
+    let load = Load::write(&file.display().to_string());
+    wait_for_writes(&device);
+    let removed = remove();
+    load.fails();
+    assert_eq!(device.now()["state"], "lost");
+    let written = OpenOptions::new()
+        .append(true)
+        .open(&file)
+        .and_then(|mut file| file.write_all(&[1; 4096]).and_then(|()| file.sync_all()));
+    written.expect_err("the file system is shut down");
+    drop(mount);
+    // What was written until then is there when the drive is back.
+    let drive = removed.bring_back();
+    device.retarget(&format!("{},length=64M", drive.path));
+    let mount = Mount::ext4(device.path());
+    assert!(mount.folder().join("file").exists());
+    drop(mount);
+    run(&format!("e2fsck -f -n {}", device.path()));
+}
+
+fn the_drive_is_taken_up_again_when_it_is_back() {
+    let _module = Module::load();
+    let device = Device::map("vol0", &flash(DRIVE).path);
+    let pattern = Buffer::pattern(1, 4096);
+    let file = Direct::open(device.path());
+    for round in 0..3 {
+        file.write(round * MIB, &pattern);
+        let drive = remove().bring_back();
+        // That it is back is not enough.
+        assert_eq!(device.now()["state"], "lost");
+        file.try_read(0, 4096).map(|_| ()).expect_err("it is lost");
+        device.retarget(&drive.path);
+        assert_eq!(device.now()["state"], "live");
+        for before in 0..=round {
+            assert!(file.read(before * MIB, 4096)[..] == pattern[..]);
+        }
+    }
+}
+
+fn two_devices_on_a_drive_are_lost_with_it() {
+    let _module = Module::load();
+    let path = flash(DRIVE).path;
+    let one = Device::map("one", &format!("{path},length=8M"));
+    let other = Device::map("other", &format!("{path},offset=8M,length=8M"));
+    let aside = Device::map("aside", &flash(0).path);
+    let events = Events::listen();
+    events.present();
+    let removed = remove();
+    for device in [&one, &other] {
+        assert_eq!(device.now()["state"], "lost");
+    }
+    lost(&events, "one");
+    lost(&events, "other");
+    assert_eq!(aside.now()["state"], "live");
+    Direct::open(aside.path()).read(0, 4096);
+    let drive = removed.bring_back();
+    one.retarget(&format!("{},length=8M", drive.path));
+    assert_eq!(one.now()["state"], "live");
+    assert_eq!(other.now()["state"], "lost");
+    other.retarget(&format!("{},offset=8M,length=8M", drive.path));
+    assert_eq!(other.now()["state"], "live");
+}
+
+fn a_joined_device_is_lost_with_one_of_its_drives() {
+    let _module = Module::load();
+    let first = format!("{},length=8M", flash(0).path);
+    let second = |path: &str| format!("{path},length=8M");
+    for stripe in [&[][..], &["--stripe", "64K"]] {
+        let to = second(&flash(DRIVE).path);
+        let device = Device::map_with("vol0", &first, &[&["--to", to.as_str()], stripe].concat());
+        let file = Direct::open(device.path());
+        let whole = Buffer::pattern(1, 16 << 20);
+        file.write(0, &whole);
+        let load = Load::write(device.path());
+        wait_for_writes(&device);
+        let removed = remove();
+        let now = device.now();
+        assert_eq!(
+            (
+                &now["state"],
+                &now["targets"][0]["state"],
+                &now["targets"][1]["state"]
+            ),
+            (&"lost".into(), &"live".into(), &"lost".into())
+        );
+        drop(load);
+        let read = file.try_read(0, 16 << 20).map_or(0, |read| read.len());
+        assert!(read < 16 << 20, "all of it was read with a drive gone");
+        let to = second(&removed.bring_back().path);
+        let words = [&["--to", first.as_str(), "--to", &to], stripe].concat();
+        device.order("retarget", &words);
+        file.write(0, &whole);
+        assert!(file.read(0, 16 << 20)[..] == whole[..]);
+    }
+}
+
+fn a_suspended_device_is_lost_and_what_waits_fails_or_goes_on_elsewhere() {
+    let _module = Module::load();
+    for elsewhere in [false, true] {
+        let device = Device::map("vol0", &format!("{},length=8M", flash(DRIVE).path));
+        device.order("suspend", &[]);
+        let file = Direct::open(device.path());
+        let write = Task::start(move || file.try_write(0, &Buffer::pattern(3, 4096)).is_ok());
+        write.waits();
+        let _removed = remove();
+        assert_eq!(device.now()["state"], "lost");
+        if elsewhere {
+            device.retarget(&format!("{},length=8M", flash(0).path));
+        }
+        device.order("resume", &[]);
+        assert_eq!(write.end(), elsewhere);
+        if elsewhere {
+            let found = Direct::open_to_read(&flash(0).path).read(0, 4096);
+            assert!(found[..] == Buffer::pattern(3, 4096)[..]);
+        }
+    }
+}
+
+fn a_drive_that_goes_during_retargets_leaves_a_device_that_works() {
+    let _module = Module::load();
+    let safe = format!("{},length=8M", flash(0).path);
+    for round in 0..3 {
+        let unsafe_one = format!("{},length=8M", flash(DRIVE).path);
+        let device = Device::map("vol0", &safe);
+        let done = AtomicBool::new(false);
+        let removed = thread::scope(|scope| {
+            let (safe, done) = (&safe, &done);
+            let mover = scope.spawn(move || {
+                let mut moves = 0;
+                while !done.load(Ordering::Relaxed) {
+                    for to in [&unsafe_one, safe] {
+                        // Once the drive is gone, this is refused.
+                        if attempt(&["shunt", "retarget", "vol0", "--to", to]).code == Some(0) {
+                            moves += 1;
+                        }
+                    }
+                }
+                moves
+            });
+            wait_until("retargets are under way", || {
+                device.now()["targets"][0]["path"] == flash(DRIVE).path
+            });
+            for _ in 0..round * 4 {
+                device.stats();
+            }
+            let removed = remove();
+            done.store(true, Ordering::Relaxed);
+            assert!(mover.join().expect("commands end") > 0);
+            removed
+        });
+        let now = device.now();
+        assert!(now["state"] == "live" || now["state"] == "lost", "{now}");
+        device.retarget(&safe);
+        assert_eq!(device.now()["state"], "live");
+        Direct::open(device.path()).write(0, &Buffer::pattern(1, 4096));
+        drop(removed);
+    }
+}
+
+fn a_lost_device_is_unmapped() {
+    let _module = Module::load();
+    let device = Device::map("vol0", &flash(DRIVE).path);
+    let removed = remove();
+    device.unmap();
+    assert!(list().is_empty());
+    let drive = removed.bring_back();
+    let before = State::now();
+    Device::map("vol0", &drive.path).unmap();
+    assert_eq!(State::now(), before);
+}
+
+fn a_lost_device_is_unmapped_by_force_while_it_is_open() {
+    let _module = Module::load();
+    let device = Device::map("vol0", &format!("{},length=32M", flash(DRIVE).path));
+    run(&format!("mkfs.ext4 -q -F {}", device.path()));
+    let _mount = Mount::ext4(device.path());
+    let _removed = remove();
+    assert_eq!(device.now()["state"], "lost");
+    device.force_unmap();
+    assert!(list().is_empty());
+}

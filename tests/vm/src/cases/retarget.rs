@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A device moves to other drives while it is busy: no I/O is lost or fails, and a refused move changes nothing.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use nix::fcntl::OFlag;
+
+use crate::guest::command::run;
+use crate::guest::direct::{Buffer, Direct};
+use crate::guest::dm::Dm;
+use crate::guest::events::Events;
+use crate::guest::fio::Fio;
+use crate::guest::flash::{BIG_BLOCKS, flash};
+use crate::guest::module::Module;
+use crate::guest::mount::Mount;
+use crate::guest::shunt::Device;
+use crate::guest::state::refused_without_change;
+use crate::guest::sysfs;
+
+cases!("retarget":
+    verified_io_goes_on_through_retargets_in_mode_full,
+    verified_io_goes_on_through_retargets_in_mode_counters,
+    verified_io_goes_on_through_retargets_in_mode_off,
+    verified_io_of_a_file_system_goes_on_through_retargets,
+    verified_io_of_a_joined_device_goes_on_through_retargets,
+    io_follows_the_device_from_drive_to_drive,
+    a_longer_table_grows_the_device,
+    the_old_drive_is_free_at_once,
+    each_retarget_is_told_once,
+    a_retarget_that_cannot_be_is_refused,
+    a_table_that_leads_back_to_the_device_is_refused,
+);
+
+const MIB: u64 = 1 << 20;
+const RETARGETS: u32 = 100;
+
+/// Random sizes, 32 at a time, each block with its checksum; read back in between and at the end.
+const VERIFIED: &str = "ioengine=io_uring rw=randwrite bsrange=512-64k iodepth=32 size=8M \
+                        verify=crc32c verify_fatal=1 verify_backlog=128";
+
+/// Runs verified I/O on `path` again and again until there were enough `changes` meanwhile; says to the kernel log how
+/// long the longest I/O took.
+#[track_caller]
+fn under_verified_io(what: &str, path: &str, changes: u32, change: impl Fn(u32) + Sync) {
+    let done = AtomicBool::new(false);
+    let longest = thread::scope(|scope| {
+        let load = scope.spawn(|| {
+            let mut longest = 0;
+            let mut seed = 1;
+            while !done.load(Ordering::Relaxed) {
+                // With another seed, what the last run wrote is not taken for what this one wrote.
+                let run = Fio::run(path, &format!("{VERIFIED} randseed={seed}"));
+                longest = longest
+                    .max(run.longest_ns("read"))
+                    .max(run.longest_ns("write"));
+                seed += 1;
+            }
+            longest
+        });
+        for number in 0..changes {
+            assert!(!load.is_finished(), "the load ended before its time");
+            change(number);
+        }
+        done.store(true, Ordering::Relaxed);
+        load.join().expect("verified I/O neither fails nor differs")
+    });
+    let line = format!(
+        "shunt-vm: {what}: {changes} changes, the longest I/O took {} ms\n",
+        longest / 1_000_000
+    );
+    fs::write("/dev/kmsg", line).expect("the kernel log takes lines");
+    assert!(longest < 10_000_000_000, "an I/O took {longest} ns");
+}
+
+/// Two devices that have the same bytes, since they stand on the same ones.
+fn twins() -> [Dm; 2] {
+    let drive = flash(0);
+    ["twin0", "twin1"].map(|name| Dm::linear(name, &drive.path, 32 * MIB))
+}
+
+fn verified_io_goes_on_through_retargets(mode: &str) {
+    let _module = Module::load();
+    let twins = twins();
+    let device = Device::map_with("vol0", &twins[0].path(), &["--stats", mode]);
+    under_verified_io(mode, device.path(), RETARGETS, |number| {
+        device.retarget(&twins[number as usize % 2].path());
+    });
+    assert_eq!(device.now()["targets"][0]["path"], twins[1].path());
+    assert_eq!(device.now()["stats"], mode);
+}
+
+fn verified_io_goes_on_through_retargets_in_mode_full() {
+    verified_io_goes_on_through_retargets("full");
+}
+
+fn verified_io_goes_on_through_retargets_in_mode_counters() {
+    verified_io_goes_on_through_retargets("counters");
+}
+
+fn verified_io_goes_on_through_retargets_in_mode_off() {
+    verified_io_goes_on_through_retargets("off");
+}
+
+fn verified_io_of_a_file_system_goes_on_through_retargets() {
+    let _module = Module::load();
+    let twins = twins();
+    let device = Device::map("vol0", &twins[0].path());
+    run(&format!("mkfs.ext4 -q -F {}", device.path()));
+    let mount = Mount::ext4(device.path());
+    let file = mount.folder().join("file").display().to_string();
+    under_verified_io("ext4", &file, RETARGETS, |number| {
+        device.retarget(&twins[number as usize % 2].path());
+    });
+    drop(mount);
+    run(&format!("e2fsck -f -n {}", device.path()));
+}
+
+/// The same bytes as one target, as two joined, and as three joined.
+fn verified_io_of_a_joined_device_goes_on_through_retargets() {
+    let _module = Module::load();
+    let twins = twins();
+    let [one, other] = [twins[0].path(), twins[1].path()];
+    let tables = [
+        vec![format!("{one},length=5M"), format!("{one},offset=5M")],
+        vec![other.clone()],
+        vec![
+            format!("{other},length=3M"),
+            format!("{one},offset=3M,length=4M"),
+            format!("{other},offset=7M"),
+        ],
+    ];
+    let device = Device::map("vol0", &one);
+    under_verified_io("joined", device.path(), 60, |number| {
+        let table = &tables[number as usize % tables.len()];
+        let words: Vec<&str> = table.iter().flat_map(|to| ["--to", to]).collect();
+        device.order("retarget", &words);
+    });
+}
+
+/// While the device is suspended its bytes are copied to the other drive, so that a write that is lost, comes too late
+/// or goes to the drive that was left is missed.
+fn io_follows_the_device_from_drive_to_drive() {
+    let _module = Module::load();
+    for mode in ["full", "counters", "off"] {
+        let places = [0, 1].map(|number| format!("{},offset=1M,length=8M", flash(number).path));
+        let device = Device::map_with("vol0", &places[0], &["--stats", mode]);
+        under_verified_io(&format!("copied, {mode}"), device.path(), 12, |number| {
+            let (from, to) = (number % 2, (number + 1) % 2);
+            device.order("suspend", &[]);
+            let bytes = Direct::open_to_read(&flash(from).path).read(MIB, 8 << 20);
+            Direct::open(&flash(to).path).write(MIB, &bytes);
+            device.retarget(&places[to as usize]);
+            device.order("resume", &[]);
+            // The drive that was left has nothing that is of use any more.
+            Direct::open(&flash(from).path)
+                .write(MIB, &Buffer::pattern(u64::from(number), 8 << 20));
+        });
+    }
+}
+
+fn a_longer_table_grows_the_device() {
+    let _module = Module::load();
+    let (small, large) = (flash(1), flash(0));
+    let device = Device::map("vol0", &small.path);
+    let events = Events::listen();
+    events.present();
+    device.retarget(&large.path);
+    assert_eq!(device.now()["size_bytes"], large.bytes);
+    let size = format!("/sys/block/{}/size", device.disk());
+    assert_eq!(sysfs::number(&size) * 512, large.bytes);
+    assert_eq!(events.next()["device"]["size_bytes"], large.bytes);
+    let pattern = Buffer::pattern(1, 4096);
+    Direct::open(device.path()).write(large.bytes - 4096, &pattern);
+    assert!(Direct::open_to_read(&large.path).read(large.bytes - 4096, 4096)[..] == pattern[..]);
+}
+
+fn the_old_drive_is_free_at_once() {
+    let _module = Module::load();
+    let (old, new) = (flash(1), flash(0));
+    for mode in ["full", "counters", "off"] {
+        let device = Device::map_with("vol0", &old.path, &["--stats", mode]);
+        device.retarget(&new.path);
+        let mut alone = OpenOptions::new();
+        alone
+            .read(true)
+            .write(true)
+            .custom_flags(OFlag::O_EXCL.bits());
+        drop(alone.open(&old.path).expect("nobody has the old drive"));
+        assert!(sysfs::names(&format!("/sys/block/{}/holders", old.name)).is_empty());
+        assert_eq!(
+            sysfs::names(&format!("/sys/block/{}/slaves", device.disk())),
+            [new.name.clone()]
+        );
+    }
+}
+
+fn each_retarget_is_told_once() {
+    let _module = Module::load();
+    let device = Device::map("vol0", &format!("{},length=8M", flash(0).path));
+    let events = Events::listen();
+    events.present();
+    for number in [1, 0, 1] {
+        let drive = flash(number).path;
+        device.retarget(&format!("{drive},length=8M"));
+        let event = events.next();
+        assert_eq!(event["event"], "changed");
+        assert_eq!(event["device"], device.now());
+        assert_eq!(event["device"]["targets"][0]["path"], drive);
+    }
+}
+
+fn a_retarget_that_cannot_be_is_refused() {
+    let _module = Module::load();
+    let (drive, other, big) = (flash(1), flash(0), flash(BIG_BLOCKS));
+    let held = flash(2);
+    let _holder = Dm::linear("holder", &held.path, 8 * MIB);
+    let _neighbour = Device::map("neighbour", &format!("{},length=8M", other.path));
+    let device = Device::map("vol0", &format!("{},length=64M", drive.path));
+    let file = Direct::open(device.path());
+    let pattern = Buffer::pattern(1, 4096);
+    file.write(MIB, &pattern);
+    let shorter = format!("{},offset=8M,length=63M", other.path);
+    let overlapping = format!("{},offset=4M,length=64M", other.path);
+    for (to, said) in [
+        (shorter.as_str(), "66060288"),
+        ("/dev/nothing", "/dev/nothing"),
+        ("/dev/null", "/dev/null"),
+        (&held.path, &held.path),
+        (&big.path, "logical block"),
+        (&overlapping, "shunt0"),
+    ] {
+        let line = refused_without_change(&["retarget", "vol0", "--to", to]);
+        assert!(line.contains(said), "{to}: {line}");
+        assert!(file.read(MIB, 4096)[..] == pattern[..]);
+    }
+    refused_without_change(&["retarget", "vol1", "--to", &other.path]);
+    // The good target does not make up for the bad one.
+    let beside = format!("{},offset=8M,length=64M", other.path);
+    refused_without_change(&["retarget", "vol0", "--to", &beside, "--to", "/dev/nothing"]);
+    file.write(MIB, &Buffer::pattern(2, 4096));
+    file.flush().expect("a flush works");
+    device.retarget(&beside);
+}
+
+fn a_table_that_leads_back_to_the_device_is_refused() {
+    let _module = Module::load();
+    let device = Device::map("vol0", &flash(0).path);
+    let line = refused_without_change(&["retarget", "vol0", "--to", device.path()]);
+    assert!(line.contains("leads back"), "{line}");
+    let middle = Device::map("middle", device.path());
+    let top = Device::map("top", middle.path());
+    for above in [&middle, &top] {
+        let line = refused_without_change(&["retarget", "vol0", "--to", above.path()]);
+        assert!(line.contains(above.path()), "{line}");
+    }
+    Direct::open(top.path()).read(0, 4096);
+    top.unmap();
+    middle.unmap();
+}

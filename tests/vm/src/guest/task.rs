@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A thread that does one thing that may wait in the kernel, and whether it waits there.
+
+use std::thread::{self, JoinHandle};
+
+use std::sync::mpsc;
+
+use nix::unistd::gettid;
+
+use super::sysfs;
+use super::wait::wait_until;
+
+/// A thread at work.
+pub(crate) struct Task<T> {
+    thread: JoinHandle<T>,
+    id: i32,
+}
+
+impl<T: Send + 'static> Task<T> {
+    /// Starts `work`.
+    pub(crate) fn start(work: impl FnOnce() -> T + Send + 'static) -> Self {
+        let (sender, id) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            // The receiver waits below.
+            let _ = sender.send(gettid().as_raw());
+            work()
+        });
+        let id = id.recv().expect("the thread has begun");
+        Self { thread, id }
+    }
+
+    /// Waits until the thread waits in the kernel for I/O: it sleeps and cannot be interrupted.
+    #[track_caller]
+    pub(crate) fn waits(&self) {
+        wait_until("a thread waits for its I/O", || {
+            let stat = sysfs::read(&format!("/proc/self/task/{}/stat", self.id));
+            // "id (name) state ..."
+            stat.is_some_and(|stat| {
+                stat.rsplit_once(") ")
+                    .is_some_and(|(_, rest)| rest.starts_with('D'))
+            })
+        });
+    }
+
+    /// Whether it has not ended.
+    pub(crate) fn goes_on(&self) -> bool {
+        !self.thread.is_finished()
+    }
+
+    /// What the work gave; fails the case if it has not ended in 20 s.
+    #[track_caller]
+    pub(crate) fn end(self) -> T {
+        wait_until("a thread ends", || self.thread.is_finished());
+        self.thread.join().expect("the work of a thread succeeds")
+    }
+}
