@@ -182,11 +182,6 @@ void shunt_nla_nest_cancel(struct sk_buff *skb, struct nlattr *nest)
 	nla_nest_cancel(skb, nest);
 }
 
-int shunt_nla_put_uint(struct sk_buff *skb, int type, u64 value)
-{
-	return nla_put_uint(skb, type, value);
-}
-
 unsigned int shunt_dump_portid(struct netlink_callback *cb)
 {
 	return NETLINK_CB(cb->skb).portid;

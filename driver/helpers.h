@@ -11,7 +11,6 @@
 #include <linux/xarray.h>
 #include <net/genetlink.h>
 
-static const gfp_t SHUNT_GFP_KERNEL = GFP_KERNEL;
 static const gfp_t SHUNT_GFP_NOIO = GFP_NOIO;
 static const gfp_t SHUNT_GFP_NOWAIT = GFP_NOWAIT;
 static const blk_opf_t SHUNT_REQ_OP_MASK = REQ_OP_MASK;
@@ -80,7 +79,6 @@ void shunt_nlmsg_free(struct sk_buff *skb);
 struct nlattr *shunt_nla_nest_start(struct sk_buff *skb, int type);
 void shunt_nla_nest_end(struct sk_buff *skb, struct nlattr *nest);
 void shunt_nla_nest_cancel(struct sk_buff *skb, struct nlattr *nest);
-int shunt_nla_put_uint(struct sk_buff *skb, int type, u64 value);
 unsigned int shunt_dump_portid(struct netlink_callback *cb);
 void shunt_dump_check_consistent(struct netlink_callback *cb, void *header);
 const struct genl_info *shunt_dump_info(struct netlink_callback *cb);

@@ -39,9 +39,7 @@ impl Measured {
             start_ns: monotonic_ns(),
         }
     }
-}
 
-impl Measured {
     /// Remembers nothing of a bio but that it is in flight.
     pub(crate) fn unmeasured(_bio: &Bio, _stats: &DeviceStats) -> Self {
         Self {

@@ -79,19 +79,8 @@ impl BioSet {
         first: u64,
         sectors: u64,
     ) -> OwnedBio {
-        // SAFETY: The set is live by the type invariant, the device is open. With this flag the
-        // allocation waits rather than fails.
-        let bio = unsafe {
-            bindings::bio_alloc_bioset(
-                device.as_raw(),
-                0,
-                parent.opf(),
-                bindings::SHUNT_GFP_NOIO,
-                self.0.as_ref().get(),
-            )
-        };
-        // SAFETY: As above, it is not null.
-        let bio = unsafe { NonNull::new_unchecked(bio) };
+        // SAFETY: The device is open.
+        let bio = unsafe { self.alloc(device.as_raw(), parent.opf()) };
         // SAFETY: The bio is fresh and ours; so below.
         unsafe { (*bio.as_ptr()).bi_iter.bi_sector = first };
         // SAFETY: As above. The share of a bio is no larger than the bio.
@@ -101,9 +90,7 @@ impl BioSet {
         // SAFETY: A bio that was just made is its maker's.
         unsafe { OwnedBio::from_raw(bio) }
     }
-}
 
-impl BioSet {
     /// A bio that flushes the cache of `device`. May sleep.
     ///
     /// # Safety
@@ -113,12 +100,26 @@ impl BioSet {
         &self,
         device: *mut bindings::block_device,
     ) -> NonNull<bindings::bio> {
+        // SAFETY: By the contract of this function.
+        unsafe { self.alloc(device, bindings::SHUNT_OPF_FLUSH) }
+    }
+
+    /// A bio without vectors for `device`, with `opf` as its operation and flags. May sleep.
+    ///
+    /// # Safety
+    ///
+    /// `device` must be live.
+    unsafe fn alloc(
+        &self,
+        device: *mut bindings::block_device,
+        opf: bindings::blk_opf_t,
+    ) -> NonNull<bindings::bio> {
         // SAFETY: By the contract of this function, and the type invariant.
         let bio = unsafe {
             bindings::bio_alloc_bioset(
                 device,
                 0,
-                bindings::SHUNT_OPF_FLUSH,
+                opf,
                 bindings::SHUNT_GFP_NOIO,
                 self.0.as_ref().get(),
             )
