@@ -15,9 +15,9 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the cases in the guest
     Test {
-        /// Kernel release, as in kernels/list of the cache; its first one if absent
+        /// Kernel release, as in kernels/list of the cache; its first one if absent; several, given again, run side by side
         #[arg(long, value_name = "RELEASE")]
-        kernel: Option<String>,
+        kernel: Vec<String>,
         /// Only cases whose name holds this text; may be given again
         #[arg(long, value_name = "NAME")]
         case: Vec<String>,

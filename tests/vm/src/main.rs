@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         Command::Test {
             list: true, case, ..
         } => host::test::list(&case),
-        Command::Test { kernel, case, .. } => host::test::run(kernel.as_deref(), &case),
+        Command::Test { kernel, case, .. } => host::test::run(&kernel, &case),
         Command::Demo { kernel } => host::demo::run(kernel.as_deref()),
         Command::Shell { kernel } => host::shell::run(kernel.as_deref()),
         Command::Guest { command: None } => guest::init::run(),

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::fs;
 use std::io::Write;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::machine::{Gone, Machine, tail};
@@ -28,22 +29,72 @@ pub(crate) fn list(wanted: &[String]) -> Result<bool> {
     Ok(true)
 }
 
-/// Runs the cases whose name holds one of the texts (all if there is none); true if none failed.
-pub(crate) fn run(release: Option<&str>, wanted: &[String]) -> Result<bool> {
-    let mut left: VecDeque<&Case> = select(wanted)?.into();
-    let parts = Parts::find(release)?;
-    fs::write(parts.console(), "").map_err(because(parts.console().display()))?;
-    println!("{} cases on {}", left.len(), parts.release);
+/// Runs the cases whose name holds one of the texts (all if there is none) on each kernel, all kernels at once; true if none failed.
+pub(crate) fn run(releases: &[String], wanted: &[String]) -> Result<bool> {
+    let cases = select(wanted)?;
+    let parts: Vec<Parts> = match releases {
+        [] => vec![Parts::find(None)?],
+        some => some
+            .iter()
+            .map(|release| Parts::find(Some(release)))
+            .collect::<Result<_>>()?,
+    };
+    for parts in &parts {
+        println!("{} cases on {}", cases.len(), parts.release);
+    }
 
+    let tallies: Vec<Result<Tally>> = thread::scope(|scope| {
+        let runs: Vec<_> = parts
+            .iter()
+            .map(|of| {
+                // Lines of several kernels come as they come: each says whose it is.
+                let label = match parts.len() {
+                    1 => String::new(),
+                    _ => format!("{}: ", short(&of.release)),
+                };
+                let cases = cases.iter().copied().collect();
+                scope.spawn(|| run_on(of, cases, label))
+            })
+            .collect();
+        runs.into_iter()
+            .map(|run| {
+                run.join()
+                    .unwrap_or_else(|_| Err("the harness panicked".to_owned()))
+            })
+            .collect()
+    });
+
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    for (parts, tally) in parts.iter().zip(tallies) {
+        let tally = tally.map_err(because(&parts.release))?;
+        passed += tally.passed;
+        failed += tally.failed;
+        skipped += tally.skipped;
+    }
+    println!("{passed} passed, {failed} failed, {skipped} skipped");
+    Ok(failed == 0)
+}
+
+/// A release without what is the same in all: `7.3.4`.
+fn short(release: &str) -> &str {
+    release.split('+').next().unwrap_or(release)
+}
+
+/// Runs the cases on one kernel. A guest that died or is not clean is booted again for the rest.
+fn run_on(parts: &Parts, mut left: VecDeque<&Case>, label: String) -> Result<Tally> {
+    fs::write(parts.console(), "").map_err(because(parts.console().display()))?;
     let total = parts.limit(TOTAL_DEADLINE);
     let deadline = Instant::now() + total;
-    let mut tally = Tally::default();
+    let mut tally = Tally {
+        label,
+        ..Tally::default()
+    };
     while !left.is_empty() && Instant::now() < deadline {
-        let mut machine = Machine::boot(&parts)?;
+        let mut machine = Machine::boot(parts)?;
         let mut sound = true;
         while sound && Instant::now() < deadline {
             let Some(case) = left.pop_front() else { break };
-            sound = match run_case(&parts, &mut machine, case) {
+            sound = match run_case(parts, &mut machine, case) {
                 Ok(report) => tally.add(case, report),
                 Err(gone) => {
                     tally.fail(
@@ -58,7 +109,7 @@ pub(crate) fn run(release: Option<&str>, wanted: &[String]) -> Result<bool> {
             true => machine.stop()?,
             false => {
                 machine.abandon();
-                tally.excuse_console(&parts);
+                tally.excuse_console(parts);
             }
         }
     }
@@ -71,12 +122,8 @@ pub(crate) fn run(release: Option<&str>, wanted: &[String]) -> Result<bool> {
             ),
         );
     }
-    tally.judge_console(&parts);
-    println!(
-        "{} passed, {} failed, {} skipped",
-        tally.passed, tally.failed, tally.skipped
-    );
-    Ok(tally.failed == 0)
+    tally.judge_console(parts);
+    Ok(tally)
 }
 
 fn select(wanted: &[String]) -> Result<Vec<&'static Case>> {
@@ -109,6 +156,8 @@ fn run_case(
 
 #[derive(Default)]
 struct Tally {
+    /// Opens each line.
+    label: String,
     passed: u32,
     failed: u32,
     skipped: u32,
@@ -135,12 +184,12 @@ impl Tally {
         match outcome {
             Outcome::Passed => {
                 self.passed += 1;
-                show(&format!("ok {name} ({:.1} s)", report.seconds));
+                self.show(&format!("ok {name} ({:.1} s)", report.seconds));
             }
             Outcome::Failed(why) => self.fail(&name, &why),
             Outcome::Skipped(why) => {
                 self.skipped += 1;
-                show(&format!("skipped {name}: {why}"));
+                self.show(&format!("skipped {name}: {why}"));
             }
         }
         clean
@@ -148,7 +197,7 @@ impl Tally {
 
     fn fail(&mut self, name: &str, why: &str) {
         self.failed += 1;
-        show(&format!("FAILED {name}: {}", why.trim_end()));
+        self.show(&format!("FAILED {name}: {}", why.trim_end()));
     }
 
     /// Takes what the console complained of so far as part of the failure that was just shown.
@@ -186,11 +235,11 @@ impl Tally {
             .filter(|line| is_complaint(line) && !is_known(line));
         new.map(str::to_owned).collect()
     }
-}
 
-/// One line of progress, at once.
-fn show(line: &str) {
-    println!("{line}");
-    // Whoever closed the pipe wants no more of it.
-    let _ = std::io::stdout().flush();
+    /// One line of progress, at once.
+    fn show(&self, line: &str) {
+        println!("{}{line}", self.label);
+        // Whoever closed the pipe wants no more of it.
+        let _ = std::io::stdout().flush();
+    }
 }
