@@ -157,6 +157,11 @@ int shunt_genlmsg_multicast(struct genl_family *family, struct sk_buff *skb,
 	return genlmsg_multicast(family, skb, 0, group, GFP_KERNEL);
 }
 
+void shunt_genl_set_err(struct genl_family *family, unsigned int group, int code)
+{
+	genl_set_err(family, &init_net, 0, group, code);
+}
+
 bool shunt_genl_has_listeners(struct genl_family *family, unsigned int group)
 {
 	return genl_has_listeners(family, &init_net, group);

@@ -74,6 +74,7 @@ void shunt_genlmsg_cancel(struct sk_buff *skb, void *header);
 int shunt_genlmsg_reply(struct sk_buff *skb, struct genl_info *info);
 int shunt_genlmsg_multicast(struct genl_family *family, struct sk_buff *skb,
 			    unsigned int group);
+void shunt_genl_set_err(struct genl_family *family, unsigned int group, int code);
 bool shunt_genl_has_listeners(struct genl_family *family, unsigned int group);
 void shunt_nlmsg_free(struct sk_buff *skb);
 struct nlattr *shunt_nla_nest_start(struct sk_buff *skb, int type);

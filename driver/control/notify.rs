@@ -4,8 +4,8 @@
 //!
 //! Called by the handlers while they hold the right to change the devices, and by [`super::lost`].
 //! The lock of the number is held until the message has left, so that numbers leave in order; it is
-//! taken after all others. A notification that cannot be sent never fails a command; the gap in the
-//! numbers tells the listener to dump.
+//! taken after all others. A notification that cannot be sent never fails a command; the error of
+//! the socket, and the gap in the numbers, tell the listener to dump.
 
 use super::{FAMILY, encode};
 use crate::{
@@ -51,7 +51,11 @@ impl Notifier {
             Ok(()) => {}
             // The last listener left meanwhile.
             Err(error) if error == ESRCH => {}
-            Err(_) => sent.dropped += 1,
+            Err(_) => {
+                sent.dropped += 1;
+                // The next number, which would show the gap, may be long in coming.
+                FAMILY.tell_loss(group::CONFIG_INDEX);
+            }
         }
     }
 }

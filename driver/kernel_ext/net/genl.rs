@@ -330,6 +330,14 @@ impl<C: Context> Family<C> {
         })
     }
 
+    /// Tells the listeners of group `index` of the table that they missed something: each gets
+    /// `ENOBUFS` from its socket, as if its own buffer had been full. Any context.
+    pub(crate) fn tell_loss(&self, index: usize) {
+        let code = -(bindings::ENOBUFS as c_int);
+        // SAFETY: As in `has_listeners`.
+        unsafe { bindings::shunt_genl_set_err(self.as_raw(), index as c_uint, code) };
+    }
+
     /// Calls `use_context` with what the operations work on, unless the family is not registered.
     /// Whoever unregisters it waits for that.
     pub(crate) fn with(&self, use_context: impl FnOnce(&C)) {
