@@ -116,7 +116,8 @@ pub(crate) fn op_of(bio: &Bio) -> uapi::Op {
         Op::READ => uapi::Op::Read,
         Op::DISCARD | Op::SECURE_ERASE => uapi::Op::Discard,
         Op::WRITE_ZEROES => uapi::Op::WriteZeroes,
-        _ if bio.bytes() == 0 => uapi::Op::Flush,
+        Op::WRITE if bio.bytes() == 0 => uapi::Op::Flush,
+        _ if bio.bytes() == 0 => uapi::Op::Zone,
         _ => uapi::Op::Write,
     }
 }

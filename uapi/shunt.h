@@ -65,6 +65,8 @@ enum shunt_stats_mode {
  * @SHUNT_OP_FLUSH: Flushes of the volatile write cache that carry no data.
  * @SHUNT_OP_DISCARD: Discards.
  * @SHUNT_OP_WRITE_ZEROES: Writes of zeroes that carry no data.
+ * @SHUNT_OP_ZONE: Resets, openings, closings and finishings of zones. An
+ *   append to a zone is a write.
  */
 enum shunt_op {
 	SHUNT_OP_READ,
@@ -72,6 +74,7 @@ enum shunt_op {
 	SHUNT_OP_FLUSH,
 	SHUNT_OP_DISCARD,
 	SHUNT_OP_WRITE_ZEROES,
+	SHUNT_OP_ZONE,
 };
 
 /**

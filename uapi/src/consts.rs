@@ -164,16 +164,19 @@ pub enum Op {
     Discard = 3,
     /// Writes of zeroes that carry no data.
     WriteZeroes = 4,
+    /// Resets, openings, closings and finishings of zones. An append to a zone is a write.
+    Zone = 5,
 }
 
 impl Op {
     /// Every value, in the order of their numbers.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Read,
         Self::Write,
         Self::Flush,
         Self::Discard,
         Self::WriteZeroes,
+        Self::Zone,
     ];
 
     /// The word that people and JSON use for the value.
@@ -184,6 +187,7 @@ impl Op {
             Self::Flush => "flush",
             Self::Discard => "discard",
             Self::WriteZeroes => "write_zeroes",
+            Self::Zone => "zone",
         }
     }
 
@@ -195,6 +199,7 @@ impl Op {
             2 => Some(Self::Flush),
             3 => Some(Self::Discard),
             4 => Some(Self::WriteZeroes),
+            5 => Some(Self::Zone),
             _ => None,
         }
     }

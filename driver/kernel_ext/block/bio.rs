@@ -19,6 +19,8 @@ pub(crate) struct Op(u32);
 impl Op {
     /// Data from the device.
     pub(crate) const READ: Self = Self(bindings::req_op_REQ_OP_READ);
+    /// Data to the device; none with a flush alone.
+    pub(crate) const WRITE: Self = Self(bindings::req_op_REQ_OP_WRITE);
     /// Sectors that are no longer needed.
     pub(crate) const DISCARD: Self = Self(bindings::req_op_REQ_OP_DISCARD);
     /// Sectors whose data must be gone.

@@ -93,7 +93,7 @@ prop_compose! {
 prop_compose! {
     fn any_stats()(
         id: u32, name in "[^\0]{0,63}", generation: u64, time: u64, in_flight: u64,
-        ops in prop::array::uniform5(any_op_stats()),
+        ops in prop::array::uniform(any_op_stats()),
     ) -> Stats {
         Stats { id, name, generation, time, in_flight, ops }
     }

@@ -36,7 +36,7 @@ fn vol0() -> Stats {
 
 fn devices() -> String {
     format!(
-        r#""devices":[{{"id":0,"name":"vol0","generation":9,"time_ns":5,"in_flight":2,"ops":{{"read":{READ},"write":{NONE},"flush":{NONE},"discard":{NONE},"write_zeroes":{NONE}}}}}]}}"#
+        r#""devices":[{{"id":0,"name":"vol0","generation":9,"time_ns":5,"in_flight":2,"ops":{{"read":{READ},"write":{NONE},"flush":{NONE},"discard":{NONE},"write_zeroes":{NONE},"zone":{NONE}}}}}]}}"#
     )
 }
 
