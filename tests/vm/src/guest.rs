@@ -16,6 +16,7 @@ pub(crate) mod load;
 pub(crate) mod loop_device;
 pub(crate) mod module;
 pub(crate) mod mount;
+pub(crate) mod null_blk;
 pub(crate) mod partition;
 pub(crate) mod removal;
 pub(crate) mod shunt;

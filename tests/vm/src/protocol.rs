@@ -31,6 +31,8 @@ pub(crate) enum Event {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Report {
     pub(crate) outcome: Outcome,
+    /// What it measured, a line each.
+    pub(crate) figures: Vec<String>,
     /// How long it took, in seconds of the guest.
     pub(crate) seconds: f64,
     /// Lines of the kernel log that should not be there.

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A device moves to other drives while it is busy: no I/O is lost or fails, and a refused move changes nothing.
 
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use nix::fcntl::OFlag;
 
+use crate::guest::case::figure;
 use crate::guest::command::run;
 use crate::guest::direct::{Buffer, Direct};
 use crate::guest::dm::Dm;
@@ -41,8 +42,8 @@ const RETARGETS: u32 = 100;
 const VERIFIED: &str = "ioengine=io_uring rw=randwrite bsrange=512-64k iodepth=32 size=8M \
                         verify=crc32c verify_fatal=1 verify_backlog=128";
 
-/// Runs verified I/O on `path` again and again until there were enough `changes` meanwhile; says to the kernel log how
-/// long the longest I/O took.
+/// Runs verified I/O on `path` again and again until there were enough `changes` meanwhile; shows how long the
+/// longest I/O took.
 #[track_caller]
 fn under_verified_io(what: &str, path: &str, changes: u32, change: impl Fn(u32) + Sync) {
     let done = AtomicBool::new(false);
@@ -67,11 +68,10 @@ fn under_verified_io(what: &str, path: &str, changes: u32, change: impl Fn(u32) 
         done.store(true, Ordering::Relaxed);
         load.join().expect("verified I/O neither fails nor differs")
     });
-    let line = format!(
-        "shunt-vm: {what}: {changes} changes, the longest I/O took {} ms\n",
-        longest / 1_000_000
-    );
-    fs::write("/dev/kmsg", line).expect("the kernel log takes lines");
+    let longest_ms = longest / 1_000_000;
+    figure(&format!(
+        "{what}: {changes} changes, the longest I/O took {longest_ms} ms"
+    ));
     assert!(longest < 10_000_000_000, "an I/O took {longest} ns");
 }
 

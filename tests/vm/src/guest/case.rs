@@ -20,6 +20,20 @@ pub(crate) fn skip(why: &str) -> ! {
     process::exit(SKIPPED)
 }
 
+/// What opens a line with a figure, among a case's words.
+const FIGURE: &str = "figure: ";
+
+/// Shows a figure that the case measured beside its verdict.
+pub(crate) fn figure(text: &str) {
+    println!("{FIGURE}{text}");
+}
+
+/// The figures among a case's words.
+pub(super) fn figures(said: &str) -> Vec<String> {
+    let lines = said.lines().filter_map(|line| line.strip_prefix(FIGURE));
+    lines.map(str::to_owned).collect()
+}
+
 /// Runs the case of this full name; its words are on standard error.
 pub(crate) fn run(name: &str) -> ExitCode {
     let Some(case) = cases::all().find(|case| case.full_name() == name) else {

@@ -147,6 +147,7 @@ fn broken(why: &dyn std::error::Error) -> Report {
     let outcome = Outcome::Failed(format!("cannot start it: {why}"));
     Report {
         outcome,
+        figures: Vec::new(),
         seconds: 0.0,
         kernel: Vec::new(),
         clean: false,

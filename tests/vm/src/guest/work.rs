@@ -66,12 +66,14 @@ impl Work {
             );
             return Report {
                 outcome: Outcome::Failed(why),
+                figures: Vec::new(),
                 seconds: self.seconds(),
                 kernel: Vec::new(),
                 clean: false,
             };
         };
         let said = said().trim().to_owned();
+        let figures = case::figures(&said);
         let mut outcome = match code {
             0 => Outcome::Passed,
             case::SKIPPED => Outcome::Skipped(said),
@@ -86,6 +88,7 @@ impl Work {
         let seconds = self.seconds();
         Report {
             outcome,
+            figures,
             seconds,
             kernel: self.log.complaints(),
             clean,

@@ -185,6 +185,9 @@ impl Tally {
             Outcome::Passed => {
                 self.passed += 1;
                 self.show(&format!("ok {name} ({:.1} s)", report.seconds));
+                for figure in report.figures {
+                    self.show(&format!("    {figure}"));
+                }
             }
             Outcome::Failed(why) => self.fail(&name, &why),
             Outcome::Skipped(why) => {
