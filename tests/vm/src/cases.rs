@@ -16,6 +16,7 @@ mod errors;
 mod events;
 mod flush;
 mod force;
+mod hot;
 mod leaks;
 mod limits;
 mod loss;
@@ -65,8 +66,9 @@ const TOPICS: &[&[Case]] = &[
     set::CASES,
     force::CASES,
     leaks::CASES,
-    // Takes drives away and brings them back, so it comes last.
+    // Take drives away and bring them back, so they come last.
     loss::CASES,
+    hot::CASES,
 ];
 
 /// One claim and the function that tries it.

@@ -5,6 +5,7 @@ pub(crate) mod demo;
 mod drives;
 mod machine;
 mod parts;
+mod qmp;
 pub(crate) mod shell;
 pub(crate) mod test;
 

@@ -2,6 +2,7 @@
 //! What the host and the guest say to each other on the second serial port: one JSON object a line.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// From the host to the guest.
 #[derive(Debug, Serialize, Deserialize)]
@@ -23,9 +24,23 @@ pub(crate) enum Event {
     Ready,
     /// Output to be shown to the user as it is.
     Text(String),
+    /// The case that runs wants something of the machine itself; the host answers with an [`Answer`].
+    Monitor(Order),
     /// The request is done.
     End(Report),
 }
+
+/// A command for QEMU's monitor, QMP.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Order {
+    pub(crate) execute: String,
+    pub(crate) arguments: Value,
+    /// Event that has to come before the order counts as done, since QEMU only begins some of them.
+    pub(crate) until: Option<String>,
+}
+
+/// What the monitor gave back, or why it refused.
+pub(crate) type Answer = Result<Value, String>;
 
 /// How a request ended.
 #[derive(Debug, Serialize, Deserialize)]

@@ -2,7 +2,6 @@
 //! The emulated flash drives, found by serial number. Their sizes and blocks are in `host/drives.rs`.
 
 use super::sysfs;
-use std::fs;
 
 /// A flash drive.
 #[derive(Clone, Debug)]
@@ -27,19 +26,26 @@ pub(crate) const BIG_BLOCKS: u32 = 3;
 #[track_caller]
 pub(crate) fn flash(number: u32) -> Flash {
     let serial = format!("flash{number}");
-    let drives = fs::read_dir("/sys/block")
-        .expect("sysfs is mounted")
-        .flatten();
-    let names = drives.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    find(&serial).unwrap_or_else(|| panic!("there is no drive with serial {serial}"))
+}
+
+/// The drive with this serial number, if there is one.
+pub(crate) fn find(serial: &str) -> Option<Flash> {
+    let names = sysfs::names("/sys/block").into_iter();
     let is_it = |name: &String| {
         sysfs::read(&format!("/sys/block/{name}/device/serial")).is_some_and(|text| text == serial)
     };
-    let name = names.filter(|name| name.starts_with("nvme")).find(is_it);
-    let name = name.unwrap_or_else(|| panic!("there is no drive with serial {serial}"));
-    Flash {
+    let name = names.filter(|name| name.starts_with("nvme")).find(is_it)?;
+    let number = |file: &str| {
+        sysfs::read(&format!("/sys/block/{name}/{file}"))?
+            .trim()
+            .parse::<u64>()
+            .ok()
+    };
+    Some(Flash {
         path: format!("/dev/{name}"),
-        bytes: sysfs::number(&format!("/sys/block/{name}/size")) * 512,
-        block: sysfs::number(&format!("/sys/block/{name}/queue/logical_block_size")),
+        bytes: number("size")? * 512,
+        block: number("queue/logical_block_size")?,
         name,
-    }
+    })
 }

@@ -16,7 +16,8 @@ use super::debug_kernel;
 use super::work::{Work, prepare};
 use crate::protocol::{Event, Outcome, Report, Request, line};
 
-const CONTROL: &str = "/dev/ttyS1";
+/// The port that the host is at.
+pub(super) const CONTROL: &str = "/dev/ttyS1";
 const SAID: &str = "/run/case.said";
 
 /// Serves the host until it says stop, or gives the person at the console a shell; then powers off.

@@ -20,6 +20,9 @@ const FLASH: [(u64, u32); 4] = [
     (192 * MIB, 4096),
 ];
 
+/// Drives that are not plugged in at boot, as block nodes `hotN`, and as many slots for them, `slotN`.
+const HOT: [u64; 2] = [64 * MIB, 64 * MIB];
+
 /// Name of such a folder, before the number of the process that it belongs to.
 const FOLDER: &str = "drives-";
 
@@ -37,6 +40,9 @@ impl Drives {
         fs::create_dir_all(&drives.folder).map_err(because(drives.folder.display()))?;
         for (index, (bytes, _)) in FLASH.iter().enumerate() {
             sparse(&drives.flash(index), *bytes)?;
+        }
+        for (index, bytes) in HOT.iter().enumerate() {
+            sparse(&drives.hot(index), *bytes)?;
         }
         drives.make_payload(parts)?;
         Ok(drives)
@@ -68,7 +74,38 @@ impl Drives {
                 "nvme-ns,bus=nvme{index},drive=flash{index},logical_block_size={block},physical_block_size={block}"
             ));
         }
+        for index in 0..HOT.len() {
+            let number = index + 1;
+            device(format!(
+                "pcie-root-port,id=slot{index},chassis={number},slot={number}"
+            ));
+        }
+        for index in 0..HOT.len() {
+            arguments.push("-blockdev".to_owned());
+            arguments.push(format!(
+                "raw,node-name=hot{index},discard=unmap,cache.no-flush=on,file.driver=file,file.filename={}",
+                self.hot(index).display()
+            ));
+        }
+        // The slots are the kernel's own business, by interrupts of the port, and not that of the firmware: so a drive can
+        // also go unannounced.
+        arguments.push("-global".to_owned());
+        arguments.push("ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off".to_owned());
         arguments
+    }
+
+    /// The socket of QEMU's monitor.
+    pub(crate) fn monitor(&self) -> PathBuf {
+        self.folder.join("monitor")
+    }
+
+    /// Argument that makes QEMU listen there.
+    pub(crate) fn monitor_argument(&self) -> String {
+        format!("unix:{},server=on,wait=off", self.monitor().display())
+    }
+
+    fn hot(&self, index: usize) -> PathBuf {
+        self.folder.join(format!("hot{index}.raw"))
     }
 
     fn flash(&self, index: usize) -> PathBuf {

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use super::drives::Drives;
 use super::parts::Parts;
+use super::qmp::Qmp;
 use super::{Result, because, indented};
-use crate::protocol::{Event, Request, line};
+use crate::protocol::{Answer, Event, Order, Request, line};
 
 /// Longest time from the start of QEMU until the guest says it is ready; a few seconds on an idle machine.
 const BOOT_DEADLINE: Duration = Duration::from_secs(90);
@@ -48,7 +49,8 @@ pub(crate) struct Machine {
     events: Receiver<Event>,
     errors: Option<JoinHandle<String>>,
     stop_limit: Duration,
-    _drives: Drives,
+    monitor: Option<Qmp>,
+    drives: Drives,
 }
 
 impl Machine {
@@ -80,6 +82,7 @@ impl Machine {
             ])
             .args(["-chardev", "stdio,id=control,signal=off"])
             .args(["-serial", "chardev:console", "-serial", "chardev:control"])
+            .args(["-qmp", &drives.monitor_argument()])
             .args(drives.arguments(&parts.root))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -117,25 +120,45 @@ impl Machine {
             events,
             errors: Some(errors),
             stop_limit: parts.limit(STOP_DEADLINE),
-            _drives: drives,
+            monitor: None,
+            drives,
         })
     }
 
     /// Sends a request; a guest that is gone shows at the next event.
     pub(crate) fn send(&mut self, request: &Request) {
+        self.write(&line(request));
+    }
+
+    fn write(&mut self, line: &str) {
         let _ = self
             .requests
-            .write_all(line(request).as_bytes())
+            .write_all(line.as_bytes())
             .and_then(|()| self.requests.flush());
     }
 
-    /// The next event.
+    /// The next event; what is ordered of the machine meanwhile is done here.
     pub(crate) fn event(&mut self, deadline: Instant) -> std::result::Result<Event, Gone> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        self.events.recv_timeout(left).map_err(|why| match why {
-            RecvTimeoutError::Timeout => Gone::Silent,
-            RecvTimeoutError::Disconnected => Gone::Died,
-        })
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let event = self.events.recv_timeout(left).map_err(|why| match why {
+                RecvTimeoutError::Timeout => Gone::Silent,
+                RecvTimeoutError::Disconnected => Gone::Died,
+            })?;
+            let Event::Monitor(order) = event else {
+                return Ok(event);
+            };
+            let answer = self.obey(&order);
+            self.write(&line(&answer));
+        }
+    }
+
+    fn obey(&mut self, order: &Order) -> Answer {
+        let monitor = match self.monitor.take() {
+            Some(monitor) => monitor,
+            None => Qmp::connect(&self.drives.monitor())?,
+        };
+        self.monitor.insert(monitor).obey(order)
     }
 
     /// Asks the guest to power off and waits for it.
