@@ -106,6 +106,16 @@ impl<T: Transport> Monitor<T> {
         self.sequence
     }
 
+    /// The devices as they were last heard of.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The client, to ask more of the same kernel.
+    pub fn client(&mut self) -> &mut Client<T> {
+        &mut self.client
+    }
+
     fn take(&mut self, notification: Notification) -> Result<()> {
         let follows = self.sequence.wrapping_add(1) == notification.sequence;
         let missed = self.gapless && !follows;

@@ -29,6 +29,15 @@ pub fn wait<const N: usize>(
     mut descriptors: [PollFd<'_>; N],
     timeout: Option<Duration>,
 ) -> Result<[bool; N]> {
+    wait_for(&mut descriptors, timeout)?;
+    Ok(descriptors.map(|d| d.revents().is_some_and(|events| !events.is_empty())))
+}
+
+/// As [`wait`], for any number of descriptors, which then tell themselves what they are ready for.
+///
+/// # Errors
+/// As [`wait`].
+pub fn wait_for(descriptors: &mut [PollFd<'_>], timeout: Option<Duration>) -> Result<()> {
     let timeout = match timeout {
         // Rounded up: a wait of less than a millisecond must not become none.
         Some(time) => {
@@ -36,9 +45,8 @@ pub fn wait<const N: usize>(
         }
         None => PollTimeout::NONE,
     };
-    match poll(&mut descriptors, timeout) {
-        Ok(_) => Ok(descriptors.map(|d| d.revents().is_some_and(|events| !events.is_empty()))),
-        Err(Errno::EINTR) => Ok([false; N]),
+    match poll(descriptors, timeout) {
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
         Err(errno) => Err(Error::System {
             action: "wait for events",
             source: errno.into(),

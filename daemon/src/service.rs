@@ -1,80 +1,74 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The loop of the daemon: follow the kernel until told to stop, also while the module comes and
-//! goes. `shuntd` runs it; nothing depends on it, no I/O passes through it.
+//! The loop of the daemon: one thread that owns what is known of the kernel, and waits for all that
+//! it serves at once. `shuntd` runs it; nothing depends on it, no I/O passes through it.
 
-use std::{
-    os::fd::{AsFd, BorrowedFd},
-    time::Duration,
-};
+use std::time::{Duration, Instant};
 
-use crate::{
-    client::Client,
-    error::{Error, Result},
-    monitor::{Monitor, Update},
-    poll::{readable, wait},
-    transport::Transport,
-};
+use nix::poll::PollFd;
 
-/// How long to wait before the module is looked for again.
-pub const RETRY: Duration = Duration::from_secs(1);
+use crate::{error::Result, poll::wait_for, transport::Kernel};
 
-/// What the service tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Report {
-    /// There is no module; it is looked for again and again. Told once each time it is not there.
-    Waiting,
-    /// Something about the devices.
-    Update(Update),
+mod keeper;
+
+pub use keeper::{Keeper, Report};
+
+/// Something that the loop waits for besides the kernel: signals, drives that come, programs that
+/// ask for metrics.
+pub trait Source<K: Kernel> {
+    /// Adds what to wait for.
+    fn descriptors<'a>(&'a self, wanted: &mut Vec<PollFd<'a>>);
+
+    /// When it wants its turn at the latest. None, which is what an idle source says, to wait for
+    /// the descriptors alone.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Does what there is to do and never waits. It has its turn after each wait, whatever has
+    /// ended that.
+    ///
+    /// # Errors
+    /// What ends the service; what concerns one request only is logged instead.
+    fn turn(&mut self, keeper: &mut Keeper<K>) -> Result<Flow>;
 }
 
-/// Follows the devices and passes on what happens, until `stop` becomes readable.
-///
-/// `connect` makes a client; it is called again, after `retry`, while there is no module.
+/// Whether the loop goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// It goes on.
+    On,
+    /// The service ends; the devices stay.
+    Stop,
+}
+
+/// Serves until a source says stop. Sleeps without a time limit while nothing happens and no source
+/// has a deadline.
 ///
 /// # Errors
-/// What `connect` and [`Monitor`] return, but for a module that is not there.
-pub fn follow<T: Transport>(
-    mut connect: impl FnMut() -> Result<Client<T>>,
-    stop: impl AsFd,
-    retry: Duration,
-    mut report: impl FnMut(Report),
-) -> Result<()> {
-    let mut waiting = false;
+/// What a source or [`Keeper::turn`] returns.
+pub fn run<K: Kernel>(keeper: &mut Keeper<K>, sources: &mut [&mut dyn Source<K>]) -> Result<()> {
     loop {
-        let ended = connect().and_then(Monitor::start).and_then(|mut monitor| {
-            waiting = false;
-            watch(&mut monitor, stop.as_fd(), |update| {
-                report(Report::Update(update));
-            })
-        });
-        match ended {
-            Err(Error::NotLoaded | Error::Unloaded) if !waiting => {
-                waiting = true;
-                report(Report::Waiting);
+        keeper.turn()?;
+        for source in sources.iter_mut() {
+            if source.turn(keeper)? == Flow::Stop {
+                return Ok(());
             }
-            Err(Error::NotLoaded | Error::Unloaded) => {}
-            result => return result,
         }
-        if wait([readable(&stop)], Some(retry))?[0] {
-            return Ok(());
+        if keeper.has_work() {
+            continue;
         }
+        let mut descriptors = Vec::new();
+        keeper.descriptors(&mut descriptors);
+        for source in sources.iter() {
+            source.descriptors(&mut descriptors);
+        }
+        let deadline = sources.iter().filter_map(|source| source.deadline()).min();
+        wait_for(&mut descriptors, deadline.map(remaining))?;
     }
 }
 
-/// Passes on updates until `stop` becomes readable.
-fn watch<T: Transport>(
-    monitor: &mut Monitor<T>,
-    stop: BorrowedFd<'_>,
-    mut report: impl FnMut(Update),
-) -> Result<()> {
-    loop {
-        while let Some(update) = monitor.next_update()? {
-            report(update);
-        }
-        if wait([readable(&stop), readable(monitor)], None)?[0] {
-            return Ok(());
-        }
-    }
+fn remaining(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
 }
 
 #[cfg(test)]

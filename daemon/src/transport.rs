@@ -4,7 +4,7 @@
 
 use std::{ffi::CStr, os::fd::AsFd};
 
-use crate::{error::Result, wire::Message};
+use crate::{client::Client, error::Result, wire::Message};
 
 pub mod fake;
 pub mod netlink;
@@ -33,6 +33,41 @@ pub trait Transport {
     /// # Errors
     /// As [`request`](Self::request).
     fn subscribe(&mut self, group: &CStr) -> Result<Self::Events>;
+}
+
+/// A kernel whose module may come and go, as the daemon sees it.
+pub trait Kernel {
+    /// How it is asked.
+    type Transport: Transport;
+    /// How it tells that the module came.
+    type Arrivals: Arrivals;
+
+    /// A client; the kernel may load the module for it.
+    ///
+    /// # Errors
+    /// [`Error::NotLoaded`](crate::Error::NotLoaded) without the module.
+    fn connect(&self) -> Result<Client<Self::Transport>>;
+
+    /// As [`connect`](Self::connect), but a module that somebody unloaded stays unloaded.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    fn connect_if_loaded(&self) -> Result<Client<Self::Transport>>;
+
+    /// Listens for the module from now on.
+    ///
+    /// # Errors
+    /// [`Error::System`](crate::Error::System) without a socket.
+    fn arrivals(&self) -> Result<Self::Arrivals>;
+}
+
+/// Word that the module came. Its descriptor is readable while there is something to take.
+pub trait Arrivals: AsFd {
+    /// Takes what has come, and tells whether the module may have; never waits.
+    ///
+    /// # Errors
+    /// [`Error::System`](crate::Error::System) if it cannot be read.
+    fn take(&mut self) -> Result<bool>;
 }
 
 /// The answer to a dump.

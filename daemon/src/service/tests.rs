@@ -9,9 +9,29 @@ use std::{
 
 use super::*;
 use crate::{
+    client::Client,
     model::{DeviceSpec, Reason, TargetSpec},
+    monitor::Update,
+    poll::readable,
     transport::fake::{Drive, Fake},
 };
+
+/// Says stop when its other end is closed.
+struct Stop(UnixStream);
+
+impl Source<Fake> for Stop {
+    fn descriptors<'a>(&'a self, wanted: &mut Vec<PollFd<'a>>) {
+        wanted.push(readable(&self.0));
+    }
+
+    fn turn(&mut self, _: &mut Keeper<Fake>) -> Result<Flow> {
+        let mut all = [0; 8];
+        match std::io::Read::read(&mut self.0, &mut all) {
+            Ok(0) => Ok(Flow::Stop),
+            _ => Ok(Flow::On),
+        }
+    }
+}
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -25,15 +45,12 @@ struct Running {
 impl Running {
     fn start(kernel: Fake) -> Self {
         let (stop, stopped) = UnixStream::pair().unwrap();
+        stopped.set_nonblocking(true).unwrap();
         let (sender, reports) = mpsc::channel();
         let clone = kernel.clone();
         let thread = std::thread::spawn(move || {
-            follow(
-                || Ok(Client::new(clone.clone())),
-                stopped,
-                Duration::from_millis(1),
-                |report| sender.send(report).unwrap(),
-            )
+            let mut keeper = Keeper::start(clone, move |report| sender.send(report).unwrap())?;
+            run(&mut keeper, &mut [&mut Stop(stopped)])
         });
         Self {
             kernel,

@@ -14,6 +14,7 @@
 
 use std::{
     ffi::CStr,
+    os::fd::{AsFd, BorrowedFd},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -21,8 +22,9 @@ use std::{
 use nix::libc::{EINVAL, EOPNOTSUPP, EPERM, ERANGE};
 use shunt_uapi::{INTERVAL_DEFAULT, INTERVAL_MAX, INTERVAL_MIN, cmd, group};
 
-use super::{Dump, Transport};
+use super::{Arrivals, Dump, Events, Received, Transport};
 use crate::{
+    client::Client,
     error::{Error, Refusal, Result},
     model::{Device, Notification, Op, Reason, Sample, Selector},
     wire::{Message, attr::Writer, event, reply, request, stats},
@@ -54,6 +56,8 @@ struct Kernel {
     sequence: u64,
     listeners: Vec<Mailbox>,
     samples: Samples,
+    /// Who waits for the module.
+    waiters: Vec<Mailbox>,
     room: usize,
     interruptions: u32,
     lose_next: bool,
@@ -88,6 +92,7 @@ impl Default for Kernel {
             sequence: 0,
             listeners: Vec::new(),
             samples: Samples::default(),
+            waiters: Vec::new(),
             room: ROOM,
             interruptions: 0,
             lose_next: false,
@@ -159,7 +164,10 @@ impl Fake {
     pub fn set_loaded(&self, loaded: bool) {
         let mut kernel = self.kernel();
         kernel.loaded = loaded;
-        if !loaded {
+        if loaded {
+            let come = Message::bare(0);
+            kernel.waiters.retain(|waiter| waiter.deliver(&come, ROOM));
+        } else {
             kernel.table.clear();
             kernel.sequence = 0;
             let samples = std::mem::take(&mut kernel.samples);
@@ -389,6 +397,49 @@ impl Transport for Fake {
         listeners.push(mailbox);
         kernel.check(command)?;
         Ok(events)
+    }
+}
+
+impl super::Kernel for Fake {
+    type Transport = Self;
+    type Arrivals = FakeArrivals;
+
+    fn connect(&self) -> Result<Client<Self>> {
+        if self.kernel().loaded {
+            Ok(Client::new(self.clone()))
+        } else {
+            Err(Error::NotLoaded)
+        }
+    }
+
+    fn connect_if_loaded(&self) -> Result<Client<Self>> {
+        self.connect()
+    }
+
+    fn arrivals(&self) -> Result<FakeArrivals> {
+        let (mailbox, events) = mailbox::open()?;
+        self.kernel().waiters.push(mailbox);
+        Ok(FakeArrivals(events))
+    }
+}
+
+/// Word of the fake that its module came.
+#[derive(Debug)]
+pub struct FakeArrivals(FakeEvents);
+
+impl AsFd for FakeArrivals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl Arrivals for FakeArrivals {
+    fn take(&mut self) -> Result<bool> {
+        let mut came = false;
+        while self.0.receive()? != Received::Nothing {
+            came = true;
+        }
+        Ok(came)
     }
 }
 

@@ -6,8 +6,9 @@ use std::ffi::CStr;
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST};
 use nix::libc::ENOENT;
 
-use super::{Dump, Transport};
+use super::{Dump, Kernel, Transport};
 use crate::{
+    client::Client,
     error::{Error, Result},
     wire::{
         Message,
@@ -15,10 +16,12 @@ use crate::{
     },
 };
 
+mod arrivals;
 mod connection;
 mod events;
 mod socket;
 
+pub use arrivals::NetlinkArrivals;
 use connection::Connection;
 pub use events::NetlinkEvents;
 
@@ -44,6 +47,25 @@ impl Netlink {
         Ok(Self {
             connection,
             family,
+            event_room: EVENT_ROOM,
+        })
+    }
+
+    /// As [`connect`](Self::connect), but never makes the kernel load the module.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub fn connect_if_loaded() -> Result<Self> {
+        let mut connection = Connection::open()?;
+        let payload = nlctrl::get_families().encode(nlctrl::FAMILY_VERSION);
+        let flags = NLM_F_REQUEST | NLM_F_DUMP;
+        let families = connection.exchange(nlctrl::FAMILY_ID, flags, &payload)?;
+        let mut families = families.messages.iter();
+        let found = families.find(|family| nlctrl::is_called(family, shunt_uapi::FAMILY_NAME));
+        let family = found.ok_or(Error::NotLoaded)?;
+        Ok(Self {
+            family: nlctrl::decode_family(&family.attributes)?,
+            connection,
             event_room: EVENT_ROOM,
         })
     }
@@ -91,6 +113,29 @@ impl Transport for Netlink {
         self.family = resolve(&mut self.connection, shunt_uapi::FAMILY_NAME)?;
         events.follow(&self.family, group, self.event_room)?;
         Ok(events)
+    }
+}
+
+/// The kernel that runs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RunningKernel;
+
+impl Kernel for RunningKernel {
+    type Transport = Netlink;
+    type Arrivals = NetlinkArrivals;
+
+    fn connect(&self) -> Result<Client<Netlink>> {
+        Netlink::connect().map(Client::new)
+    }
+
+    fn connect_if_loaded(&self) -> Result<Client<Netlink>> {
+        Netlink::connect_if_loaded().map(Client::new)
+    }
+
+    fn arrivals(&self) -> Result<NetlinkArrivals> {
+        let mut connection = Connection::open()?;
+        let control = resolve(&mut connection, nlctrl::FAMILY_NAME)?;
+        NetlinkArrivals::open(&control)
     }
 }
 

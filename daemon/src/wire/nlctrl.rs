@@ -20,6 +20,7 @@ pub const FAMILY_VERSION: u8 = 2;
 pub const FAMILY_NAME: &CStr = c"nlctrl";
 /// Its multicast group.
 pub const GROUP_NOTIFY: &CStr = c"notify";
+const CMD_NEWFAMILY: u8 = 1;
 const CMD_DELFAMILY: u8 = 2;
 const CMD_GETFAMILY: u8 = 3;
 const ATTR_FAMILY_ID: u16 = 1;
@@ -103,6 +104,23 @@ fn decode_group(nest: &Attr<'_>) -> Result<(String, u32)> {
     ))
 }
 
+/// Asks for all families. Unlike [`get_family`] it never makes the kernel load a module.
+pub fn get_families() -> Message {
+    Message::bare(CMD_GETFAMILY)
+}
+
+/// Whether a family of an answer has this name.
+pub fn is_called(message: &Message, name: &CStr) -> bool {
+    attributes(&message.attributes)
+        .flatten()
+        .any(|attr| attr.kind == ATTR_FAMILY_NAME && attr.string().as_bytes() == name.to_bytes())
+}
+
+/// Whether a message of the group [`GROUP_NOTIFY`] says that the family with this name came.
+pub fn says_come(message: &Message, name: &CStr) -> bool {
+    message.command == CMD_NEWFAMILY && is_called(message, name)
+}
+
 /// Whether a message of the group [`GROUP_NOTIFY`] says that this family went away.
 pub fn says_gone(message: &Message, family: u16) -> bool {
     message.command == CMD_DELFAMILY
@@ -145,6 +163,18 @@ mod tests {
     #[test]
     fn an_answer_without_a_number_is_malformed() {
         assert!(decode_family(&NLCTRL[..12]).is_err());
+    }
+
+    #[test]
+    fn only_the_family_that_is_waited_for_counts_as_come() {
+        let mut message = Message {
+            command: CMD_NEWFAMILY,
+            attributes: NLCTRL.to_vec(),
+        };
+        assert!(says_come(&message, c"nlctrl"));
+        assert!(!says_come(&message, c"shunt"));
+        message.command = CMD_DELFAMILY;
+        assert!(!says_come(&message, c"nlctrl"));
     }
 
     #[test]

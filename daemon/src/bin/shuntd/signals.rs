@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Signals as a source of the loop: SIGTERM and SIGINT end the service and leave the devices as
+//! they are.
+
+use nix::{
+    poll::PollFd,
+    sys::{
+        signal::{SigSet, Signal},
+        signalfd::{SfdFlags, SignalFd},
+    },
+};
+use shunt::{
+    Error,
+    poll::readable,
+    service::{Flow, Keeper, Source},
+    transport::Kernel,
+};
+
+/// The signals that the daemon obeys. No other thread may be running when it is made.
+pub(crate) struct Signals(SignalFd);
+
+impl Signals {
+    pub(crate) fn take() -> shunt::Result<Self> {
+        let open = || {
+            let mut mask = SigSet::empty();
+            mask.add(Signal::SIGTERM);
+            mask.add(Signal::SIGINT);
+            mask.thread_block()?;
+            SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+        };
+        open().map(Self).map_err(system)
+    }
+}
+
+fn system(errno: nix::Error) -> Error {
+    Error::System {
+        action: "take signals",
+        source: errno.into(),
+    }
+}
+
+impl<K: Kernel> Source<K> for Signals {
+    fn descriptors<'a>(&'a self, wanted: &mut Vec<PollFd<'a>>) {
+        wanted.push(readable(&self.0));
+    }
+
+    fn turn(&mut self, _: &mut Keeper<K>) -> shunt::Result<Flow> {
+        match self.0.read_signal().map_err(system)? {
+            Some(_) => Ok(Flow::Stop),
+            None => Ok(Flow::On),
+        }
+    }
+}
