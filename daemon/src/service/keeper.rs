@@ -94,28 +94,28 @@ impl<K: Kernel> Keeper<K> {
     /// What the kernel is asked and does not answer, but for a module that is not there.
     pub fn turn(&mut self) -> Result<()> {
         self.may_have_come |= self.arrivals.take()?;
-        if let Some(link) = &mut self.link {
-            match tell(link, &mut self.overruns, &mut self.report) {
-                Ok(()) => {}
-                Err(Error::Unloaded | Error::NotLoaded) => {
-                    self.link = None;
-                    // It may be back already.
-                    self.may_have_come = true;
-                    (self.report)(Report::Waiting);
-                }
-                Err(error) => return Err(error),
-            }
-        } else if std::mem::take(&mut self.may_have_come) {
+        if self.link.is_none() && std::mem::take(&mut self.may_have_come) {
             let client = self.kernel.connect_if_loaded();
             self.follow(client)?;
         }
-        Ok(())
+        let Some(link) = &mut self.link else {
+            return Ok(());
+        };
+        match tell(link, &mut self.overruns, &mut self.report) {
+            Err(Error::Unloaded | Error::NotLoaded) => {
+                self.link = None;
+                // It may be back already.
+                self.may_have_come = true;
+                (self.report)(Report::Waiting);
+                Ok(())
+            }
+            result => result,
+        }
     }
 
     fn follow(&mut self, client: Result<Client<K::Transport>>) -> Result<()> {
         match client.and_then(Monitor::start) {
-            Ok(mut link) => {
-                tell(&mut link, &mut self.overruns, &mut self.report)?;
+            Ok(link) => {
                 self.link = Some(link);
                 Ok(())
             }
