@@ -118,11 +118,21 @@ impl<T: Transport> Client<T> {
     /// # Errors
     /// [`Error::Unsettled`] if the devices kept changing.
     pub fn all_stats(&mut self) -> Result<Vec<Stats>> {
-        let messages = self.all(cmd::STATS_GET)?;
-        messages
-            .iter()
-            .map(|message| stats::decode(&message.attributes))
-            .collect()
+        let mut all = Vec::new();
+        self.each_stats(|stats| all.push(stats))?;
+        Ok(all)
+    }
+
+    /// As [`all_stats`](Self::all_stats), one after the other, for who keeps only a part of them.
+    ///
+    /// # Errors
+    /// As [`all_stats`](Self::all_stats); some may have been passed on before
+    /// [`Error::Malformed`].
+    pub fn each_stats(&mut self, mut each: impl FnMut(Stats)) -> Result<()> {
+        for message in self.all(cmd::STATS_GET)? {
+            each(stats::decode(&message.attributes)?);
+        }
+        Ok(())
     }
 
     /// Listens for devices that come, change and go.

@@ -23,10 +23,13 @@
 
 pub mod client;
 pub mod error;
+#[cfg(feature = "exporter")]
+pub mod exporter;
 pub mod metrics;
 pub mod model;
 pub mod monitor;
 pub mod poll;
+pub mod prometheus;
 pub mod service;
 pub mod stream;
 pub mod transport;

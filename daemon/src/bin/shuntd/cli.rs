@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What can be typed: the only place that knows of clap. `main` reads it.
 
+use std::{fmt, str::FromStr};
+
 use clap::{
     Parser,
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use log::LevelFilter;
+use shunt::exporter::{self, Address};
 
 /// Follows the shunt block devices and logs every change.
 ///
@@ -18,6 +21,41 @@ pub(crate) struct Cli {
     /// Log this and what is worse
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = level())]
     pub(crate) log_level: LevelFilter,
+
+    /// Where to serve metrics for Prometheus: ADDRESS:PORT, unix:/PATH, or off
+    ///
+    /// Whoever reaches the address can read them; the usual one can be reached from this machine
+    /// only. They tell names and figures of the devices, and no path of a drive.
+    #[arg(long, value_name = "ADDRESS", default_value_t = Metrics::At(exporter::DEFAULT))]
+    pub(crate) metrics: Metrics,
+}
+
+/// Whether and where metrics are served.
+#[derive(Clone, Debug)]
+pub(crate) enum Metrics {
+    Off,
+    At(Address),
+}
+
+impl FromStr for Metrics {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "off" => Ok(Self::Off),
+            _ => text.parse().map(Self::At),
+        }
+    }
+}
+
+impl fmt::Display for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("off"),
+            Self::At(Address::Tcp(address)) => address.fmt(f),
+            Self::At(unix) => unix.fmt(f),
+        }
+    }
 }
 
 fn level() -> impl TypedValueParser<Value = LevelFilter> {

@@ -3,26 +3,35 @@
 //! arguments, log, and what the loop of the library waits for.
 
 mod cli;
+mod manager;
 mod signals;
 mod stderr;
 
-use std::process::ExitCode;
+use std::{
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use clap::Parser;
 use log::Level;
 use shunt::{
-    Change, Reason, Update,
+    Change, Error, Reason, Update, exporter,
+    prometheus::Snapshot,
     service::{self, Keeper, Report},
-    transport::netlink::RunningKernel,
+    transport::{Kernel, netlink::RunningKernel},
 };
 
-use cli::Cli;
+use cli::{Cli, Metrics};
+use manager::Manager;
 use signals::Signals;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     stderr::log_to_stderr(cli.log_level);
-    match run() {
+    match run(cli) {
         Ok(()) => {
             log::info!("stopped");
             ExitCode::SUCCESS
@@ -39,11 +48,38 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> shunt::Result<()> {
+fn run(cli: Cli) -> shunt::Result<()> {
     let mut signals = Signals::take()?;
     log::info!("following the devices");
-    let mut keeper = Keeper::start(RunningKernel, write_report)?;
-    service::run(&mut keeper, &mut [&mut signals])
+    let overruns = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&overruns);
+    let mut keeper = Keeper::start(RunningKernel, move |report| {
+        if report == Report::Update(Update::Overrun) {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+        write_report(report);
+    })?;
+    serve_metrics(cli.metrics, overruns)?;
+    // The last of the sources, so that ready means that each of the others had its turn.
+    let mut manager = Manager::of_environment();
+    service::run(&mut keeper, &mut [&mut signals, &mut manager])?;
+    manager::stopping();
+    Ok(())
+}
+
+fn serve_metrics(metrics: Metrics, overruns: Arc<AtomicU64>) -> shunt::Result<()> {
+    let Metrics::At(address) = metrics else {
+        return Ok(());
+    };
+    exporter::start(address, exporter::Limits::default(), move || {
+        // A module that somebody unloaded stays so.
+        let client = RunningKernel.connect_if_loaded();
+        Snapshot::take(client, overruns.load(Ordering::Relaxed))
+    })
+    .map_err(|source| Error::System {
+        action: "start a thread for metrics",
+        source,
+    })
 }
 
 fn write_report(report: Report) {
