@@ -4,7 +4,7 @@
 //!
 //! | command | handler |
 //! |---|---|
-//! | device-new, device-del, device-get, device-set | [`device`] |
+//! | device-new, device-del, device-get, device-set, caps-get | [`device`] |
 //! | stats-get, stats-set | [`stats`] |
 //! | device-ntf | [`notify`] |
 //! | stats-ntf | [`sampler`] |
@@ -44,7 +44,7 @@ pub(crate) struct Control {
     sampler: Work<Sampler>,
 }
 
-static OPERATIONS: [Operation<Control>; 8] = [
+static OPERATIONS: [Operation<Control>; 9] = [
     Operation::doit::<device::New>(),
     Operation::doit::<device::Del>(),
     Operation::doit::<device::Get>(),
@@ -53,6 +53,7 @@ static OPERATIONS: [Operation<Control>; 8] = [
     Operation::dump::<stats::Get>(),
     Operation::doit::<device::Set>(),
     Operation::doit::<stats::Set>(),
+    Operation::doit::<device::Caps>(),
 ];
 
 static GROUPS: [Group; 2] = [

@@ -14,7 +14,7 @@ use crate::{
     },
     kernel_ext::{
         block::{
-            bdev::DevT,
+            bdev::{BlockDevice, DevT},
             bio_disk::{self, BioDisk, DiskRef},
             hook::Contexts,
         },
@@ -160,6 +160,11 @@ impl Device {
     /// What it forwards to. Sleeps.
     pub(crate) fn table(&self) -> Arc<Table> {
         self.settings.lock().table.clone()
+    }
+
+    /// Itself, as others see it.
+    pub(crate) fn disk(&self) -> &BlockDevice {
+        self.disk.device()
     }
 
     /// Its statistics.

@@ -121,6 +121,15 @@ void shunt_stack_integrity(struct queue_limits *limits,
 	queue_limits_stack_integrity_bdev(limits, bdev);
 }
 
+bool shunt_has_crypto(struct block_device *bdev)
+{
+#ifdef CONFIG_BLK_INLINE_ENCRYPTION
+	return bdev_get_queue(bdev)->crypto_profile;
+#else
+	return false;
+#endif
+}
+
 unsigned int shunt_major(dev_t dev)
 {
 	return MAJOR(dev);

@@ -27,6 +27,14 @@ static const blk_status_t SHUNT_BLK_STS_AGAIN = BLK_STS_AGAIN;
 static const xa_mark_t SHUNT_XA_PRESENT = XA_PRESENT;
 static const size_t SHUNT_CACHE_BYTES = SMP_CACHE_BYTES;
 static const u32 SHUNT_BLK_FEAT_POLL = BLK_FEAT_POLL;
+static const u32 SHUNT_BLK_FEAT_WRITE_CACHE = BLK_FEAT_WRITE_CACHE;
+static const u32 SHUNT_BLK_FLAG_WRITE_CACHE_DISABLED = BLK_FLAG_WRITE_CACHE_DISABLED;
+static const u32 SHUNT_BLK_FEAT_FUA = BLK_FEAT_FUA;
+static const u32 SHUNT_BLK_FEAT_ROTATIONAL = BLK_FEAT_ROTATIONAL;
+static const u32 SHUNT_BLK_FEAT_STABLE_WRITES = BLK_FEAT_STABLE_WRITES;
+static const u32 SHUNT_BLK_FEAT_NOWAIT = BLK_FEAT_NOWAIT;
+static const u32 SHUNT_BLK_FEAT_DAX = BLK_FEAT_DAX;
+static const u32 SHUNT_BLK_FEAT_PCI_P2PDMA = BLK_FEAT_PCI_P2PDMA;
 static const unsigned int SHUNT_BLK_MQ_FLAGS = BLK_MQ_F_BLOCKING | BLK_MQ_F_STACKING;
 static const int SHUNT_NUMA_NO_NODE = NUMA_NO_NODE;
 static const blk_opf_t SHUNT_REQ_OWN_FLAGS =
@@ -65,6 +73,7 @@ unsigned int shunt_freeze_queue(struct request_queue *q);
 void shunt_unfreeze_queue(struct request_queue *q, unsigned int memflags);
 void shunt_stack_integrity(struct queue_limits *limits,
 			   struct block_device *bdev);
+bool shunt_has_crypto(struct block_device *bdev);
 unsigned int shunt_major(dev_t dev);
 unsigned int shunt_minor(dev_t dev);
 

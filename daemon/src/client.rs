@@ -7,9 +7,9 @@ use shunt_uapi::{cmd, group};
 
 use crate::{
     error::{Error, Result},
-    model::{Device, DeviceChange, DeviceSpec, Selector, Stats},
+    model::{Device, DeviceCaps, DeviceChange, DeviceSpec, Selector, Stats},
     transport::{Transport, netlink::Netlink},
-    wire::{Message, reply, request, stats},
+    wire::{Message, caps, reply, request, stats},
 };
 
 /// How often a list is asked for again because devices changed meanwhile.
@@ -90,6 +90,15 @@ impl<T: Transport> Client<T> {
     pub fn device(&mut self, selector: &Selector) -> Result<Device> {
         let answer = self.one(&request::one_device(cmd::DEVICE_GET, selector)?)?;
         reply::decode_device(&answer.attributes)
+    }
+
+    /// One device with what it and the drives below it can do.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with `ENODEV` if there is none.
+    pub fn caps(&mut self, selector: &Selector) -> Result<DeviceCaps> {
+        let answer = self.one(&request::one_device(cmd::CAPS_GET, selector)?)?;
+        caps::decode(&answer.attributes)
     }
 
     /// All devices, in the order of their numbers.

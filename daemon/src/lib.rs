@@ -40,8 +40,8 @@ pub mod world;
 pub use client::Client;
 pub use error::{Error, Refusal, Result};
 pub use model::{
-    Bucket, Device, DeviceChange, DeviceSpec, Histogram, Notification, Op, OpStats, QueueMode,
-    Reason, Sample, Selector, State, Stats, StatsMode, Target, TargetSpec,
+    Bucket, Capabilities, Device, DeviceCaps, DeviceChange, DeviceSpec, Histogram, Notification,
+    Op, OpStats, QueueMode, Reason, Sample, Selector, State, Stats, StatsMode, Target, TargetSpec,
 };
 pub use monitor::{Monitor, Update};
 pub use stream::{Figures, Stream};

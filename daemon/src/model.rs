@@ -8,8 +8,10 @@ pub use shunt_uapi::{Op, QueueMode, Reason, State, StatsMode};
 
 use crate::units::Bytes;
 
+mod caps;
 mod stats;
 
+pub use caps::{Capabilities, DeviceCaps, capability};
 pub use stats::{Bucket, Histogram, OpStats, Sample, Stats};
 
 /// A virtual block device as the kernel has it.

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Messages of the generic netlink family as bytes. Encoding and decoding only, no I/O; the client
-//! and the transports call it, and no other module sees the number of an attribute.
+//! and the transports call it, and no other module sees the number of an attribute, but for capabilities,
+//! whose numbers are their names everywhere.
 
 pub mod ack;
 pub mod attr;
+pub mod caps;
 pub mod event;
 pub mod nlctrl;
 pub mod reply;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The commands device-new, device-del, device-get and device-set.
+//! The commands device-new, device-del, device-get, device-set and caps-get.
 
 use super::{Control, decode, encode, policy};
 use crate::{
@@ -116,9 +116,22 @@ impl Do for Get {
     const POLICY: &'static [Policy] = &policy::DEVICE_GET_DO;
 
     fn run(control: &Control, request: &Request<'_>) -> Result<Answer, Refused> {
-        let key = decode::said(request.attrs())?.key()?;
-        control.registry.with(&key, |device| reply(request, device))
+        answer(control, request, false)
     }
+}
+
+/// Shows the device that a request names, with what it can do or without.
+#[inline(never)]
+fn answer(control: &Control, request: &Request<'_>, caps: bool) -> Result<Answer, Refused> {
+    let key = decode::said(request.attrs())?.key()?;
+    control.registry.with(&key, |device| {
+        if !caps {
+            return reply(request, device);
+        }
+        let mut reply = request.reply(encode::caps_room(device))?;
+        encode::caps(&mut reply.writer(), device)?;
+        Ok(Answer::Reply(reply))
+    })
 }
 
 impl Dump for Get {
@@ -144,6 +157,21 @@ impl Dump for Get {
             encode::device(message, device).map_err(Refused::from)
         });
         written.map_err(|refused| refused.error())
+    }
+}
+
+/// caps-get: shows one device with what it and its targets can do.
+pub(super) struct Caps;
+
+impl Do for Caps {
+    type Context = Control;
+    type Refusal = Refused;
+    const COMMAND: u8 = cmd::CAPS_GET;
+    const PERMISSION: Permission = Permission::Admin;
+    const POLICY: &'static [Policy] = &policy::CAPS_GET_DO;
+
+    fn run(control: &Control, request: &Request<'_>) -> Result<Answer, Refused> {
+        answer(control, request, true)
     }
 }
 

@@ -4,11 +4,15 @@
 
 use crate::{
     device::{Device, Settings},
-    kernel_ext::{block::bio::Status, clock::monotonic_ns, net::attr::Writer},
+    kernel_ext::{
+        block::{bdev::BlockDevice, bio::Status, capabilities::CAPABILITIES},
+        clock::monotonic_ns,
+        net::attr::Writer,
+    },
     logic::histogram::{BUCKETS, SIZE_BUCKETS},
     stats::OpSnapshot,
     target::Target,
-    uapi::{Op, bucket, device, error, op_stats, stats, target},
+    uapi::{Op, bucket, capability, device, error, op_stats, stats, target},
 };
 use kernel::prelude::*;
 
@@ -17,6 +21,9 @@ const DEVICE_ROOM: usize = 512;
 
 /// Room for the attributes of a target, without its path.
 const TARGET_ROOM: usize = 96;
+
+/// Room for what a block device can do; few of the numbers need 8 bytes, and many are absent.
+const CAPABILITIES_ROOM: usize = 16 + 8 * CAPABILITIES;
 
 /// Room that the attributes of a device take in a message. Sleeps.
 pub(super) fn device_room(device: &Device) -> usize {
@@ -28,16 +35,46 @@ pub(super) fn device_room(device: &Device) -> usize {
             .sum::<usize>()
 }
 
+/// Room that the attributes of a device take with what it and its targets can do. Sleeps.
+pub(super) fn caps_room(device: &Device) -> usize {
+    device_room(device) + (device.table().targets().len() + 1) * CAPABILITIES_ROOM
+}
+
+/// Writes a device with what it and its targets can do. Sleeps.
+pub(super) fn caps(message: &mut Writer<'_>, device: &Device) -> Result {
+    write_device(message, device, true)?;
+    capabilities(message, device::CAPABILITIES, device.disk())
+}
+
+fn capabilities(message: &mut Writer<'_>, kind: u16, device: &BlockDevice) -> Result {
+    message.nest(kind, |message| {
+        for number in 0..CAPABILITIES {
+            let value = device.capability(number);
+            if value != 0 {
+                message.uint(number as u16 + 1, value)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Their order is that of the attributes.
+const _: () = assert!(CAPABILITIES == capability::INLINE_ENCRYPTION as usize);
+
 /// Writes a device. Sleeps.
 pub(super) fn device(message: &mut Writer<'_>, device: &Device) -> Result {
+    write_device(message, device, false)
+}
+
+fn write_device(message: &mut Writer<'_>, device: &Device, caps: bool) -> Result {
     message.u32(device::ID, device.id())?;
     message.string(device::NAME, device.name())?;
     message.u32(device::QUEUE_MODE, device.queue_mode() as u32)?;
     message.uint(device::GENERATION, device.generation())?;
-    device.with_settings(|settings| device_settings(message, settings))
+    device.with_settings(|settings| device_settings(message, settings, caps))
 }
 
-fn device_settings(message: &mut Writer<'_>, settings: &Settings) -> Result {
+fn device_settings(message: &mut Writer<'_>, settings: &Settings, caps: bool) -> Result {
     let table = &settings.table;
     message.u32(device::STATE, settings.state() as u32)?;
     message.u32(device::STATS_MODE, settings.stats_mode as u32)?;
@@ -50,7 +87,11 @@ fn device_settings(message: &mut Writer<'_>, settings: &Settings) -> Result {
     for (number, target) in table.targets().iter().enumerate() {
         let start = table.start_bytes(number);
         message.nest(device::TARGET, |message| {
-            write_target(message, target, start)
+            write_target(message, target, start)?;
+            match caps {
+                true => capabilities(message, target::CAPABILITIES, target.device()),
+                false => Ok(()),
+            }
         })?;
     }
     Ok(())

@@ -111,3 +111,14 @@ pub(crate) static STATS_SET_DO: [Policy; STATS_SET_DO_MAX as usize + 1] = {
     table[sample::INTERVAL as usize] = Policy::u32_range(uapi::INTERVAL_MIN, uapi::INTERVAL_MAX);
     table
 };
+
+/// Greatest attribute number in [`CAPS_GET_DO`].
+pub(crate) const CAPS_GET_DO_MAX: u16 = device::NAME;
+
+/// Attributes of a `caps-get` request (do).
+pub(crate) static CAPS_GET_DO: [Policy; CAPS_GET_DO_MAX as usize + 1] = {
+    let mut table = [const { Policy::NONE }; CAPS_GET_DO_MAX as usize + 1];
+    table[device::ID as usize] = Policy::u32();
+    table[device::NAME as usize] = Policy::string(uapi::NAME_MAX as u16);
+    table
+};

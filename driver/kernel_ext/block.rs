@@ -7,6 +7,7 @@ pub(crate) mod bio;
 pub(crate) mod bio_disk;
 pub(crate) mod bio_list;
 pub(crate) mod bio_set;
+pub(crate) mod capabilities;
 mod disk_stats;
 pub(crate) mod hook;
 pub(crate) mod limits;

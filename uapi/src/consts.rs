@@ -267,6 +267,9 @@ pub mod cmd {
     pub const STATS_NTF: u8 = 7;
     /// Change how often statistics are sent; the reply is what holds now.
     pub const STATS_SET: u8 = 8;
+    /// What a device, named by id or by name, can do, and what each backing device can: the device,
+    /// with capabilities in it and in its targets.
+    pub const CAPS_GET: u8 = 9;
 }
 
 /// Multicast groups.
@@ -297,6 +300,8 @@ pub mod target {
     pub const MINOR: u16 = 6;
     /// State of the target. Reply only.
     pub const STATE: u16 = 7;
+    /// What the backing device can do. Reply only, with caps-get.
+    pub const CAPABILITIES: u16 = 8;
 }
 
 /// Attribute set `device`. A virtual block device.
@@ -344,6 +349,8 @@ pub mod device {
     pub const TIME: u16 = 18;
     /// Notifications of this multicast group that could not be sent so far.
     pub const DROPPED: u16 = 19;
+    /// What the device can do. With caps-get.
+    pub const CAPABILITIES: u16 = 20;
 }
 
 /// Attribute set `bucket`. One bucket of a histogram. It holds the values above the bound of
@@ -418,4 +425,81 @@ pub mod sample {
     pub const INTERVAL: u16 = 4;
     /// Statistics of a device; those that have not changed since the round before may be left out.
     pub const DEVICE: u16 = 5;
+}
+
+/// Attribute set `capability`. What a block device can do. All are numbers; what is absent is
+/// 0, which stands for no, or for none.
+pub mod capability {
+    /// Smallest I/O, in bytes.
+    pub const LOGICAL_BLOCK_SIZE: u16 = 1;
+    /// Smallest I/O without a read before the write, in bytes.
+    pub const PHYSICAL_BLOCK_SIZE: u16 = 2;
+    /// Bytes from the begin to the first physical block that is whole.
+    pub const ALIGNMENT_OFFSET: u16 = 3;
+    /// Preferred smallest I/O, in bytes.
+    pub const IO_MIN: u16 = 4;
+    /// Preferred I/O, in bytes; absent if there is none.
+    pub const IO_OPT: u16 = 5;
+    /// Largest I/O that is not split, in bytes.
+    pub const IO_MAX: u16 = 6;
+    /// Most pieces of memory in one I/O.
+    pub const SEGMENTS_MAX: u16 = 7;
+    /// Bits of an address in memory that have to be 0.
+    pub const DMA_ALIGNMENT: u16 = 8;
+    /// Largest discard, in bytes.
+    pub const DISCARD: u16 = 9;
+    /// Smallest piece that a discard frees, in bytes.
+    pub const DISCARD_GRANULARITY: u16 = 10;
+    /// Largest secure erase, in bytes.
+    pub const SECURE_ERASE: u16 = 11;
+    /// Largest write of zeroes that carries no data, in bytes.
+    pub const WRITE_ZEROES: u16 = 12;
+    /// Largest write of zeroes that also frees the blocks, in bytes.
+    pub const UNMAP: u16 = 13;
+    /// Smallest atomic write, in bytes.
+    pub const ATOMIC_MIN: u16 = 14;
+    /// Largest atomic write of one I/O, in bytes.
+    pub const ATOMIC_MAX: u16 = 15;
+    /// Largest atomic write that several I/O are merged to, in bytes.
+    pub const ATOMIC_MERGED: u16 = 16;
+    /// Border that an atomic write may not cross, in bytes.
+    pub const ATOMIC_BOUNDARY: u16 = 17;
+    /// Write streams that are told apart.
+    pub const WRITE_STREAMS: u16 = 18;
+    /// Granularity of a write stream, in bytes.
+    pub const WRITE_STREAM_GRANULARITY: u16 = 19;
+    /// Protection information for each interval, in bytes.
+    pub const INTEGRITY: u16 = 20;
+    /// Power of two of the bytes that are protected together.
+    pub const INTEGRITY_INTERVAL: u16 = 21;
+    /// Bytes of the protection information that are the owner's.
+    pub const INTEGRITY_TAG: u16 = 22;
+    /// How data is protected: 1 IP checksum, 2 CRC-16, 3 CRC-64.
+    pub const INTEGRITY_CHECKSUM: u16 = 23;
+    /// Size of a zone, in bytes; absent if there are no zones.
+    pub const ZONE_SIZE: u16 = 24;
+    /// Largest zone append, in bytes.
+    pub const ZONE_APPEND: u16 = 25;
+    /// Most zones that can be open; absent if there is no limit.
+    pub const OPEN_ZONES: u16 = 26;
+    /// Most zones that can be active; absent if there is no limit.
+    pub const ACTIVE_ZONES: u16 = 27;
+    /// 1 if there is a volatile write cache that takes flushes.
+    pub const WRITE_CACHE: u16 = 28;
+    /// 1 if a single write can go past the cache.
+    pub const FUA: u16 = 29;
+    /// 1 if it turns.
+    pub const ROTATIONAL: u16 = 30;
+    /// 1 if data must not change while it is written.
+    pub const STABLE_WRITES: u16 = 31;
+    /// 1 if an I/O can fail rather than wait.
+    pub const NOWAIT: u16 = 32;
+    /// 1 if the end of I/O can be polled for.
+    pub const POLL: u16 = 33;
+    /// 1 if memory can be mapped directly.
+    pub const DAX: u16 = 34;
+    /// 1 if data can come from memory of another PCI device.
+    pub const PEER_TO_PEER: u16 = 35;
+    /// 1 if there is an engine that encrypts on the way.
+    pub const INLINE_ENCRYPTION: u16 = 36;
 }

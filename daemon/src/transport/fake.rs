@@ -26,8 +26,8 @@ use super::{Arrivals, Dump, Events, Received, Transport};
 use crate::{
     client::Client,
     error::{Error, Refusal, Result},
-    model::{Device, Notification, Op, Reason, Sample, Selector},
-    wire::{Message, attr::Writer, event, reply, request, stats},
+    model::{Device, DeviceCaps, Notification, Op, Reason, Sample, Selector},
+    wire::{Message, attr::Writer, caps, event, reply, request, stats},
 };
 
 mod layout;
@@ -306,6 +306,10 @@ fn device_message(command: u8, device: &Device) -> Result<Option<Message>> {
     message(command, |writer| reply::encode_device(writer, device))
 }
 
+fn caps_message(caps: &DeviceCaps) -> Result<Option<Message>> {
+    message(cmd::CAPS_GET, |writer| caps::encode(writer, caps))
+}
+
 impl Transport for Fake {
     type Events = FakeEvents;
 
@@ -345,6 +349,10 @@ impl Transport for Fake {
             cmd::DEVICE_GET => {
                 let device = kernel.table.find(&selector()?).map_err(Error::Refused)?;
                 device_message(cmd::DEVICE_GET, device)
+            }
+            cmd::CAPS_GET => {
+                let caps = kernel.table.caps(&selector()?).map_err(Error::Refused)?;
+                caps_message(&caps)
             }
             cmd::STATS_GET => {
                 let device = kernel.table.find(&selector()?).map_err(Error::Refused)?;

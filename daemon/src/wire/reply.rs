@@ -82,6 +82,18 @@ fn decode_target(nest: &Attr<'_>) -> Result<Target> {
 /// # Errors
 /// [`Error::Unsendable`](crate::Error::Unsendable) if a text in it fits in no message.
 pub fn encode_device(writer: &mut Writer, from: &Device) -> Result<()> {
+    encode_device_with(writer, from, |_, _| Ok(()))
+}
+
+/// As [`encode_device`], where `more` adds to each target.
+///
+/// # Errors
+/// As [`encode_device`].
+pub fn encode_device_with(
+    writer: &mut Writer,
+    from: &Device,
+    more: impl Fn(usize, &mut Writer) -> Result<()>,
+) -> Result<()> {
     writer.u32(device::ID, from.id);
     writer.string(device::NAME, &from.name)?;
     writer.u32(device::STATE, from.state as u32);
@@ -90,7 +102,7 @@ pub fn encode_device(writer: &mut Writer, from: &Device) -> Result<()> {
     writer.u32(device::READ_ONLY, from.read_only.into());
     writer.uint(device::SIZE, from.size);
     writer.u32(device::LOGICAL_BLOCK_SIZE, from.logical_block_size);
-    for target in &from.targets {
+    for (number, target) in from.targets.iter().enumerate() {
         let mut inner = Writer::default();
         inner.string(target::PATH, &target.path)?;
         inner.uint(target::OFFSET, target.offset);
@@ -99,6 +111,7 @@ pub fn encode_device(writer: &mut Writer, from: &Device) -> Result<()> {
         inner.u32(target::MAJOR, target.major);
         inner.u32(target::MINOR, target.minor);
         inner.u32(target::STATE, target.state as u32);
+        more(number, &mut inner)?;
         writer.nest(device::TARGET, inner)?;
     }
     writer.uint(device::GENERATION, from.generation);

@@ -49,7 +49,7 @@ impl BlockDevice {
         self.0.as_ptr()
     }
 
-    fn limits(&self) -> *const bindings::queue_limits {
+    pub(super) fn limits(&self) -> *const bindings::queue_limits {
         // SAFETY: By the type invariant the device is live; its queue lives as long.
         let queue = unsafe { (*self.as_raw()).bd_queue };
         // SAFETY: As above; no reference is made, since the limits can change.

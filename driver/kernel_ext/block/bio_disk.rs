@@ -196,6 +196,14 @@ impl<T: Operations> BioDisk<T> {
         unsafe { (*self.disk.as_ptr()).queue }
     }
 
+    /// The disk as a block device.
+    pub(crate) fn device(&self) -> &BlockDevice {
+        // SAFETY: By the type invariant the disk is live, and has this as long.
+        let part = unsafe { &raw const (*self.disk.as_ptr()).part0 };
+        // SAFETY: As above; a `BlockDevice` is a pointer to a live one.
+        unsafe { &*part.cast::<BlockDevice>() }
+    }
+
     /// What the disk works with.
     pub(crate) fn data(&self) -> &T::Data {
         &self.private().get_ref().data

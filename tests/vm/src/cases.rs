@@ -11,6 +11,7 @@ macro_rules! cases {
 }
 
 mod busy;
+mod caps;
 mod data;
 mod errors;
 mod events;
@@ -49,6 +50,7 @@ const TOPICS: &[&[Case]] = &[
     stream::CASES,
     modes::CASES,
     limits::CASES,
+    caps::CASES,
     read_only::CASES,
     refusals::CASES,
     busy::CASES,

@@ -55,6 +55,11 @@ pub(crate) enum Command {
         /// Name of the device
         name: String,
     },
+    /// Show what a device passes on of what its drives can do, and why where they differ
+    Caps {
+        /// Name of the device
+        name: String,
+    },
     /// Show statistics: what was counted since the device was mapped
     Stats(StatsArgs),
     #[cfg(feature = "tui")]

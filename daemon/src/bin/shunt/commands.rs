@@ -60,6 +60,7 @@ pub(crate) fn ask<T: Transport>(
         Command::Unmap(args) => unmap::unmap(client, args),
         Command::List => device::list(client, output),
         Command::Show { name } => device::show(client, name, output),
+        Command::Caps { name } => device::caps(client, name, output),
         Command::Stats(args) => stats::stats(client, args, output),
         #[cfg(feature = "tui")]
         Command::Top(_) => top::top(client, output),

@@ -2,6 +2,7 @@
 //! The program `shunt`: asks the kernel and shows what it says. Wiring only: arguments, log,
 //! exit status.
 
+mod capabilities;
 mod cli;
 mod commands;
 mod explain;

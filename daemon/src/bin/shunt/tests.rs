@@ -450,3 +450,31 @@ fn completions_know_the_commands() {
         }
     }
 }
+
+#[test]
+fn caps_shows_what_differs_and_why() {
+    let kernel = kernel();
+    let large_blocks = Drive {
+        logical_block_size: 4096,
+        ..Drive::new(8, 32, 1 << 30)
+    };
+    kernel.add_drive("/dev/c", large_blocks);
+    done(&kernel, "shunt map vol0 --to /dev/a --to /dev/c");
+    let table = done(&kernel, "shunt caps vol0");
+    let line = table.lines().nth(1).unwrap();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    assert_eq!(
+        words.join(" "),
+        "logical block 512 B, 4 KiB 4 KiB the most of the drives"
+    );
+    let document: Value = serde_json::from_str(&done(&kernel, "shunt caps vol0 --json")).unwrap();
+    assert_eq!(document["schema"], 1);
+    assert_eq!(document["device"]["name"], "vol0");
+    let first = &document["capabilities"][0];
+    assert_eq!(first["drives"], serde_json::json!([512, 4096]));
+    assert_eq!(
+        (&first["device"], &first["passed"]),
+        (&4096.into(), &false.into())
+    );
+    assert!(failed(&kernel, "shunt caps nope").contains("shunt list shows the devices"));
+}

@@ -11,8 +11,8 @@ use shunt_uapi::{NAME_MAX, SIZE_SHIFT, TARGETS_MAX};
 use crate::{
     error::Refusal,
     model::{
-        Bucket, Device, DeviceChange, DeviceSpec, Op, OpStats, Selector, State, Stats, StatsMode,
-        Target, TargetSpec,
+        Bucket, Capabilities, Device, DeviceCaps, DeviceChange, DeviceSpec, Op, OpStats, Selector,
+        State, Stats, StatsMode, Target, TargetSpec, capability,
     },
 };
 
@@ -138,6 +138,29 @@ impl Table {
             ),
         };
         found.map_or_else(|| refuse(ENODEV, unknown), Ok)
+    }
+
+    /// What a device can do, as far as the fake knows: the size of its blocks.
+    pub(super) fn caps(&self, selector: &Selector) -> Checked<DeviceCaps> {
+        let device = self.find(selector)?.clone();
+        let blocks = |bytes: u32| {
+            let pair = (capability::LOGICAL_BLOCK_SIZE, u64::from(bytes));
+            Capabilities([pair].into())
+        };
+        let drives = device.targets.iter().map(|target| self.drive(&target.path));
+        let targets = drives
+            .map(|drive| {
+                drive.map_or_else(
+                    |_| Capabilities::default(),
+                    |drive| blocks(drive.logical_block_size),
+                )
+            })
+            .collect();
+        Ok(DeviceCaps {
+            capabilities: blocks(device.logical_block_size),
+            targets,
+            device,
+        })
     }
 
     pub(super) fn create(&mut self, spec: &DeviceSpec) -> Checked<Device> {

@@ -32,6 +32,11 @@ impl Device {
         }
     }
 
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// What `shunt map --json` said of it.
     pub(crate) fn shown(&self) -> &Value {
         &self.shown

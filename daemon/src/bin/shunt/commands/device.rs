@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `map`, `list` and `show`.
+//! `map`, `list`, `show` and `caps`.
 
 use shunt::{Client, DeviceSpec, Selector, Transport};
 
@@ -49,4 +49,15 @@ pub(super) fn show<T: Transport>(
         .device(&Selector::name(name))
         .map_err(|error| no_such_device(&format!("show {}", shown(name)), &error))?;
     output.show(|| json::device(&device), || table::device(&device))
+}
+
+pub(super) fn caps<T: Transport>(
+    mut client: Client<T>,
+    name: &str,
+    output: &mut Output<'_>,
+) -> Result<(), Failure> {
+    let caps = client
+        .caps(&Selector::name(name))
+        .map_err(|error| no_such_device(&format!("show what {} can do", shown(name)), &error))?;
+    output.show(|| json::caps(&caps), || table::caps(&caps))
 }

@@ -2,7 +2,9 @@
 //! The JSON documents of schema 1. A field once published keeps its meaning; new ones may be added.
 
 use serde::Serialize;
-use shunt::{Device, Target, Update};
+use shunt::{Device, DeviceCaps, Target, Update};
+
+use crate::capabilities::{Verdict, verdicts};
 
 mod figures;
 
@@ -44,6 +46,42 @@ pub(crate) fn device(device: &Device) -> impl Serialize + use<'_> {
     }
     document(Fields {
         device: DeviceView::of(device),
+    })
+}
+
+/// `caps`.
+pub(crate) fn caps(caps: &DeviceCaps) -> impl Serialize + use<'_> {
+    #[derive(Serialize)]
+    struct Fields<'a> {
+        device: DeviceView<'a>,
+        capabilities: Vec<View>,
+    }
+    /// `drives` has what the drive of each target has, in their order.
+    #[derive(Serialize)]
+    struct View {
+        capability: &'static str,
+        unit: &'static str,
+        drives: Vec<u64>,
+        device: u64,
+        passed: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        why: Option<&'static str>,
+    }
+    let view = |verdict: Verdict| View {
+        capability: verdict.name,
+        unit: verdict.unit.name(),
+        device: verdict.unit.plain(verdict.device),
+        passed: verdict.why.is_none(),
+        why: verdict.why,
+        drives: verdict
+            .drives
+            .into_iter()
+            .map(|value| verdict.unit.plain(value))
+            .collect(),
+    };
+    document(Fields {
+        device: DeviceView::of(&caps.device),
+        capabilities: verdicts(caps).into_iter().map(view).collect(),
     })
 }
 

@@ -3,7 +3,9 @@
 
 use std::fmt::Write;
 
-use shunt::{Device, Target, Update, units::Bytes};
+use shunt::{Device, DeviceCaps, Target, Update, units::Bytes};
+
+use crate::capabilities::{Verdict, verdicts};
 
 /// A column: its head, and whether its cells are numbers, which stand at the right.
 #[derive(Clone, Copy)]
@@ -122,6 +124,34 @@ pub(crate) fn device(device: &Device) -> String {
     };
     let rows: Vec<_> = device.targets.iter().enumerate().map(row).collect();
     format!("{text}\n{}", align(columns, &rows))
+}
+
+/// `caps`.
+pub(crate) fn caps(caps: &DeviceCaps) -> String {
+    let columns = [
+        Text("CAPABILITY"),
+        Text("DRIVE"),
+        Text("DEVICE"),
+        Text("WHY"),
+    ];
+    let row = |verdict: Verdict| {
+        let mut drives: Vec<u64> = verdict.drives;
+        drives.sort_unstable();
+        drives.dedup();
+        let shown = |value: &u64| verdict.unit.shown(*value);
+        let drives: Vec<String> = match drives.as_slice() {
+            [first, .., last] if drives.len() > 2 => vec![shown(first), "...".into(), shown(last)],
+            all => all.iter().map(shown).collect(),
+        };
+        [
+            verdict.name.to_owned(),
+            drives.join(", "),
+            shown(&verdict.device),
+            verdict.why.unwrap_or_default().to_owned(),
+        ]
+    };
+    let rows: Vec<_> = verdicts(caps).into_iter().map(row).collect();
+    align(columns, &rows)
 }
 
 /// One line of `events`.
