@@ -9,6 +9,9 @@ use super::{Result, because, command};
 use crate::job::Job;
 
 const CONFIG: &str = "/sys/kernel/config";
+/// Largest operation that a drive takes, in sectors: 1,280 KiB.
+const MAX_SECTORS: u64 = 2560;
+
 const MIB: u64 = 1 << 20;
 
 /// What a null drive is good for.
@@ -94,6 +97,9 @@ impl Drive {
         set("irqmode", 0)?;
         set("submit_queues", processors)?;
         set("size", self.bytes() / MIB)?;
+        // As most drives have it. Its own default is a sector less than 128 KiB, and what must be split cannot be
+        // submitted without waiting: io_uring would leave it to a worker thread.
+        set("max_sectors", MAX_SECTORS)?;
         match self {
             Self::Plain => {}
             Self::Memory => {

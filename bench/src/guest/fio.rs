@@ -84,7 +84,11 @@ fn section(job: &Job, ios: u32) -> String {
         }
     };
     // The run time is told in ms: more operations where the cost is taken from it.
-    let ios = if job.depth() > 1 { ios * 2 } else { ios };
+    let ios = match job.depth() {
+        1 => ios,
+        _ if job.bytes > 4096 => ios * 3,
+        _ => ios * 8,
+    };
     format!("{access}\n{engine}\nbs={}\nnumber_ios={ios}\n", job.bytes)
 }
 

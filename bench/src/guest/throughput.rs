@@ -13,7 +13,7 @@ use crate::subject::Subject;
 const JOBS: [u32; 2] = [1, 2];
 
 /// Operations of each job in a round.
-const IOS: u32 = 6000;
+const IOS: u32 = 20_000;
 
 /// Measures all subjects in each round.
 pub(super) fn measure(

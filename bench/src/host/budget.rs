@@ -69,7 +69,8 @@ pub(super) fn claims(run: &Run) -> Vec<Claim> {
     let full = Subject::bio(Stats::Full).to_string();
     let memory: Vec<f64> = run
         .of(Measure::Memory)
-        .filter(|figure| figure.subject == full)
+        // Per-CPU memory lies in areas of vmalloc, a large one for many devices: it would count twice.
+        .filter(|figure| figure.subject == full && figure.what != "VmallocUsed")
         .map(|figure| figure.estimate().mean)
         .collect();
     claims.push(Claim {
