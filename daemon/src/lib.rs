@@ -21,20 +21,30 @@
 //!
 //! Nothing here prints or ends the process; messages go to the `log` facade.
 
+#[cfg(feature = "config")]
+pub mod apply;
 pub mod client;
+#[cfg(feature = "config")]
+pub mod config;
 pub mod error;
 #[cfg(feature = "exporter")]
 pub mod exporter;
+#[cfg(feature = "config")]
+pub mod machine;
 pub mod metrics;
 pub mod model;
 pub mod monitor;
+#[cfg(feature = "config")]
+pub mod plan;
 pub mod poll;
 pub mod prometheus;
+#[cfg(feature = "config")]
 pub mod service;
 pub mod stream;
 pub mod transport;
 pub mod units;
 pub mod wire;
+pub mod words;
 pub mod world;
 
 pub use client::Client;

@@ -31,6 +31,8 @@ use crate::{
 };
 
 mod layout;
+#[cfg(feature = "config")]
+mod machine;
 mod mailbox;
 mod table;
 

@@ -67,6 +67,25 @@ pub(crate) enum Command {
     Top(ListenArgs),
     /// Show the devices that are there, then every change, until interrupted
     Events(ListenArgs),
+    /// Show what has to be done so that the devices are as a file wants them; change nothing
+    ///
+    /// See docs/configuration.md for the file. Devices that it does not name are left alone.
+    Plan {
+        /// The file; what it includes and FILE.d/*.toml belong to it
+        #[arg(value_hint = clap::ValueHint::FilePath)]
+        file: PathBuf,
+    },
+    /// Make the devices as a file wants them, each whole or not at all
+    ///
+    /// A device that is in use is changed under its users if that is possible, and left as it is
+    /// otherwise. Devices that the file does not name are left alone.
+    Apply {
+        /// The file; what it includes and FILE.d/*.toml belong to it
+        #[arg(value_hint = clap::ValueHint::FilePath)]
+        file: PathBuf,
+    },
+    /// Print the devices that are there as a file that wants them
+    Export,
     /// Print a script that completes arguments in a shell
     Completions {
         /// The shell

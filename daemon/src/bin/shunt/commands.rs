@@ -12,6 +12,7 @@ use crate::{
 };
 
 mod change;
+mod config;
 mod device;
 mod events;
 mod refused;
@@ -33,6 +34,10 @@ pub(crate) fn run(command: &Command, output: &mut Output<'_>) -> Result<(), Fail
             if let Command::Top(_) = command {
                 // Without a terminal nothing else matters.
                 top::check(output)?;
+            }
+            if let Command::Plan { file } | Command::Apply { file } = command {
+                // A bad file is told without asking the kernel.
+                config::read(file)?;
             }
             let client = match command.listens() {
                 Some(args) => Client::connect_with_room(args.room()),
@@ -65,6 +70,9 @@ pub(crate) fn ask<T: Transport>(
         #[cfg(feature = "tui")]
         Command::Top(_) => top::top(client, output),
         Command::Events(_) => events::events(client, output),
+        Command::Plan { file } => config::plan(client, file, output),
+        Command::Apply { file } => config::apply(client, file, output),
+        Command::Export => config::export(client, output),
         Command::Completions { .. } => run(command, output),
     }
 }

@@ -3,28 +3,17 @@
 
 use nix::libc::{ENODEV, EPERM};
 use shunt::Error;
+pub(crate) use shunt::words::shown;
 
 /// Why a command ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// It failed; one line that says what, why and what to do.
     Explained(String),
+    /// Several things are wrong; one such line for each.
+    Several(Vec<String>),
     /// Whoever read the output has gone, which is no failure.
     ReaderGone,
-}
-
-/// Characters of a name or a path that are shown; longer ones are never right.
-const SHOWN_MAX: usize = 256;
-
-/// A name or a path as it is shown in a line: in quotes if it could be misread.
-pub(crate) fn shown(name: &str) -> String {
-    let start: String = name.chars().take(SHOWN_MAX).collect();
-    let dots = if start.len() < name.len() { "..." } else { "" };
-    if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        format!("{start:?}{dots}")
-    } else {
-        format!("{start}{dots}")
-    }
 }
 
 /// "cannot WHAT: why", with advice where the error alone tells it.

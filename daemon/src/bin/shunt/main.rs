@@ -8,10 +8,8 @@ mod commands;
 mod explain;
 mod heat;
 mod output;
-mod stacking;
 #[cfg(feature = "tui")]
 mod top;
-mod users;
 
 use std::{
     io::{self, Write},
@@ -36,6 +34,12 @@ fn main() -> ExitCode {
         Ok(()) | Err(Failure::ReaderGone) => ExitCode::SUCCESS,
         Err(Failure::Explained(why)) => {
             complain(format_args!("{why}"));
+            ExitCode::FAILURE
+        }
+        Err(Failure::Several(lines)) => {
+            for line in lines {
+                complain(format_args!("{line}"));
+            }
             ExitCode::FAILURE
         }
     }

@@ -22,7 +22,7 @@ use super::layout::{Drive, Layout};
 pub(super) type Checked<T> = Result<T, Refusal>;
 
 /// Major number that the devices have as backing devices of others.
-const SHUNT_MAJOR: u32 = 240;
+pub(super) const SHUNT_MAJOR: u32 = 240;
 
 /// Drives, devices and their figures.
 #[derive(Debug, Default)]
@@ -286,6 +286,28 @@ impl Table {
         })
     }
 
+    /// The disks from a backing device down to a device, both included.
+    #[cfg(feature = "config")]
+    pub(super) fn way_down(&self, major: u32, minor: u32, id: u32) -> Option<Vec<String>> {
+        let entry = self.entries.get(&minor).filter(|_| major == SHUNT_MAJOR)?;
+        let disk = entry.device.disk_name();
+        if minor == id {
+            return Some(vec![disk]);
+        }
+        let mut targets = entry.device.targets.iter();
+        let mut way = targets.find_map(|target| self.way_down(target.major, target.minor, id))?;
+        way.insert(0, disk);
+        Some(way)
+    }
+
+    /// Whether a device is open, and not only for a moment.
+    #[cfg(feature = "config")]
+    pub(super) fn is_open(&self, id: u32) -> bool {
+        self.entries
+            .get(&id)
+            .is_some_and(|entry| entry.open == u32::MAX)
+    }
+
     pub(super) fn delete(&mut self, selector: &Selector, force: bool) -> Checked<Device> {
         let device = self.find(selector)?.clone();
         let open = self
@@ -340,7 +362,7 @@ impl Table {
         })
     }
 
-    fn drive(&self, path: &str) -> Checked<Drive> {
+    pub(super) fn drive(&self, path: &str) -> Checked<Drive> {
         let mut devices = self.devices();
         if let Some(device) = devices.find(|device| device.path() == path) {
             return Ok(Drive {

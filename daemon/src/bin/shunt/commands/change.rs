@@ -2,14 +2,13 @@
 //! `retarget`, `suspend`, `resume`, `resize` and `set`: what changes a device that is there. They
 //! print nothing, or with `--json` the device as it is then.
 
-use shunt::{Client, DeviceChange, Error, Selector, Transport};
+use shunt::{Client, DeviceChange, Error, Selector, Transport, machine::Stacking};
 
 use super::refused;
 use crate::{
     cli::{RetargetArgs, SetArgs, SuspendArgs},
     explain::{Failure, no_such_device, shown},
     output::{Output, json},
-    stacking::Stacking,
 };
 
 /// The kernel sees itself whether a target stands on the device over shunt devices alone.

@@ -5,12 +5,9 @@ use nix::libc::{
     E2BIG, EACCES, EBUSY, EEXIST, EINVAL, ELOOP, ENODEV, ENOENT, ENOTBLK, ENXIO, EOPNOTSUPP,
     ERANGE, EROFS,
 };
-use shunt::{Error, Refusal, TargetSpec};
+use shunt::{Error, Refusal, TargetSpec, machine::Users};
 
-use crate::{
-    explain::{Failure, explain_with, shown},
-    users::Users,
-};
+use crate::explain::{Failure, explain_with, shown};
 
 /// Error numbers with what the kernel's words for them have in them, and what to do. The first
 /// that fits holds.

@@ -7,12 +7,14 @@ use std::{
 };
 
 use nix::libc::EBUSY;
-use shunt::{Client, Error, Selector, Transport};
+use shunt::{
+    Client, Error, Selector, Transport,
+    machine::{Use, Users},
+};
 
 use crate::{
     cli::UnmapArgs,
     explain::{Failure, explain_with, no_such_device, shown},
-    users::{Use, Users},
 };
 
 /// How long a use that ends by itself is waited for, and how often it is looked at.

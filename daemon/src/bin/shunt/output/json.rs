@@ -6,8 +6,10 @@ use shunt::{Device, DeviceCaps, Target, Update};
 
 use crate::capabilities::{Verdict, verdicts};
 
+mod config;
 mod figures;
 
+pub(crate) use config::{applied, plan, wanted};
 pub(crate) use figures::{samples, stats};
 
 const SCHEMA: u32 = 1;

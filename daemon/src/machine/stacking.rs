@@ -10,27 +10,28 @@ use std::{
 
 use nix::libc;
 
-/// Where to look.
+/// Finds what a block device stands on.
 #[derive(Debug)]
-pub(crate) struct Stacking {
+pub struct Stacking {
     sys: PathBuf,
 }
 
 impl Stacking {
-    pub(crate) fn of_this_machine() -> Self {
+    /// Looks at the machine that it runs on.
+    pub fn of_this_machine() -> Self {
         Self { sys: "/sys".into() }
     }
 
     /// The disks from the block device at `path` down to the disk with this name, both included.
     /// None if it does not stand on it, or if that cannot be seen.
-    pub(crate) fn way_down(&self, path: &str, disk: &str) -> Option<Vec<String>> {
+    pub fn way_down(&self, path: &str, disk: &str) -> Option<Vec<String>> {
         let metadata = fs::metadata(path).ok()?;
         let is_block = metadata.file_type().is_block_device();
         is_block.then(|| self.way_from(metadata.rdev(), disk))?
     }
 
     /// As [`way_down`](Self::way_down), from the block device with this number.
-    fn way_from(&self, dev: libc::dev_t, disk: &str) -> Option<Vec<String>> {
+    pub(super) fn way_from(&self, dev: libc::dev_t, disk: &str) -> Option<Vec<String>> {
         let mut seen = Vec::new();
         self.search(&self.link_of(dev), disk, &mut seen)
     }

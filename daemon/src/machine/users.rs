@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Who uses a block device: mounts, swap, devices on top of it, open files. `map` and `unmap` look
-//! when the kernel says that a device is busy; what cannot be read is left out.
+//! Who uses a block device: mounts, swap, devices on top of it, open files. Programs look when the
+//! kernel says that a device is busy; what cannot be read is left out.
 
 use std::{
     fmt, fs,
@@ -10,17 +10,17 @@ use std::{
 
 use nix::libc;
 
-use crate::explain::shown;
+use crate::words::shown;
 
 /// Names of the processes of udev, in today's systemd and before.
 const UDEV: [&str; 2] = ["(udev-worker)", "systemd-udevd"];
 
 /// One use of a block device; shows it in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Use {
+pub struct Use {
     words: String,
     /// Whether it ends by itself: udev looks at every device that comes or was written.
-    pub(crate) passing: bool,
+    pub passing: bool,
 }
 
 impl Use {
@@ -38,15 +38,16 @@ impl fmt::Display for Use {
     }
 }
 
-/// Where to look.
+/// Finds who uses a block device.
 #[derive(Debug)]
-pub(crate) struct Users {
+pub struct Users {
     proc: PathBuf,
     sys: PathBuf,
 }
 
 impl Users {
-    pub(crate) fn of_this_machine() -> Self {
+    /// Looks at the machine that it runs on.
+    pub fn of_this_machine() -> Self {
         Self {
             proc: "/proc".into(),
             sys: "/sys".into(),
@@ -54,7 +55,7 @@ impl Users {
     }
 
     /// Uses of the block device at a path, as in "mounted at /mnt".
-    pub(crate) fn of_path(&self, path: &str) -> Vec<Use> {
+    pub fn of_path(&self, path: &str) -> Vec<Use> {
         let Ok(metadata) = fs::metadata(path) else {
             return Vec::new();
         };
@@ -66,7 +67,7 @@ impl Users {
     }
 
     /// Uses of the disk with this name in `/sys/block`.
-    pub(crate) fn of_disk(&self, name: &str) -> Vec<Use> {
+    pub fn of_disk(&self, name: &str) -> Vec<Use> {
         self.of_sysfs(&self.sys.join("block").join(name))
     }
 

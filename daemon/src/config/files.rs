@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Finds and reads the files of a configuration: the one that is named, what it includes, and the
+//! folder beside it. `shunt plan` and `apply` and the daemon call it.
+
+use std::{
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Config, Place, Problem, check,
+    read::{Contents, contents},
+};
+
+/// Reads a file, the files that it includes, and `*.toml` in the folder of the same name with `.d`
+/// after it, in the order of their names.
+///
+/// # Errors
+/// All that is wrong with them.
+pub fn load(file: &Path) -> Result<Config, Vec<Problem>> {
+    let mut reading = Reading::default();
+    let first = reading.read(file, None, None);
+    let first = first.unwrap_or_default();
+    for (include, place) in &first.includes {
+        let folder = file.parent().unwrap_or(Path::new("."));
+        reading.read(&folder.join(include), Some(place), Some(&first));
+    }
+    for dropped_in in reading.folder(file) {
+        reading.read(&dropped_in, None, Some(&first));
+    }
+    if reading.problems.is_empty() {
+        reading.problems = check::together(&reading.config.devices);
+    }
+    if reading.problems.is_empty() {
+        Ok(reading.config)
+    } else {
+        Err(reading.problems)
+    }
+}
+
+#[derive(Default)]
+struct Reading {
+    config: Config,
+    problems: Vec<Problem>,
+}
+
+impl Reading {
+    /// Reads one file and takes its devices. `named_at` is where another file names it, `first` what
+    /// the first file has.
+    fn read(
+        &mut self,
+        file: &Path,
+        named_at: Option<&Place>,
+        first: Option<&Contents>,
+    ) -> Option<Contents> {
+        let text = match fs::read_to_string(file) {
+            Ok(text) => text,
+            Err(error) => {
+                let why = match error.kind() {
+                    ErrorKind::InvalidData => "it is not UTF-8".to_owned(),
+                    _ => error.to_string(),
+                };
+                let path = file.display();
+                let place = named_at.cloned();
+                let text = match place {
+                    Some(_) => format!(
+                        "cannot include {path}: {why}; correct the path, or make it readable"
+                    ),
+                    None => format!("cannot read it: {why}; correct the path, or make it readable"),
+                };
+                let place = place.unwrap_or_else(|| Place::file(path.to_string()));
+                self.problems.push(Problem { place, text });
+                return None;
+            }
+        };
+        match contents(
+            &file.to_string_lossy(),
+            &text,
+            first.map(|first| first.defaults),
+        ) {
+            Ok(mut contents) => {
+                self.config.files.push(file.to_owned());
+                self.config.devices.append(&mut contents.devices);
+                Some(contents)
+            }
+            Err(mut problems) => {
+                self.problems.append(&mut problems);
+                None
+            }
+        }
+    }
+
+    /// The files in the folder beside a file, by name.
+    fn folder(&mut self, file: &Path) -> Vec<PathBuf> {
+        let mut folder = file.as_os_str().to_owned();
+        folder.push(".d");
+        let folder = PathBuf::from(folder);
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Vec::new(),
+            Err(error) => {
+                let place = Place::file(folder.display().to_string());
+                let text = format!("cannot read the folder: {error}; make it readable");
+                self.problems.push(Problem { place, text });
+                return Vec::new();
+            }
+        };
+        let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+        files.retain(|file| {
+            file.extension()
+                .is_some_and(|extension| extension == "toml")
+        });
+        files.sort();
+        files
+    }
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The search against a made-up /dev and /sys. Device nodes cannot be made up: what is at one is
+//! tried in the VM.
+
+use std::os::unix::fs::symlink;
+
+use super::*;
+
+/// A folder that goes when the test ends.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(test: &str) -> Self {
+        let name = format!("shunt-drives-{test}-{}", std::process::id());
+        Self(std::env::temp_dir().join(name))
+    }
+
+    fn disk(&self, disk: &str, number: &str, files: &[(&str, &str)]) {
+        let place = self.0.join("sys/devices").join(disk);
+        for (file, text) in files {
+            let file = place.join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        }
+        for (link, up) in [
+            (
+                format!("class/block/{}", name(Path::new(disk))),
+                "../../devices",
+            ),
+            (format!("block/{disk}"), "../devices"),
+            (format!("dev/block/{number}"), "../../devices"),
+        ] {
+            let link = self.0.join("sys").join(link);
+            fs::create_dir_all(link.parent().unwrap()).unwrap();
+            let _ = symlink(format!("{up}/{disk}"), link);
+        }
+    }
+
+    fn machine(&self) -> ThisMachine {
+        ThisMachine::at(self.0.join("dev"), self.0.join("sys"))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn size_and_blocks_of_a_partition_are_read() {
+    let folder = Folder::new("sizes");
+    let block = ("queue/logical_block_size", "4096\n");
+    folder.disk("sda", "8:0", &[("size", "2048\n"), block]);
+    folder.disk("sda/sda1", "8:1", &[("size", "8\n"), ("partition", "1\n")]);
+    let drive = |disk: &str, minor, size| {
+        Found::Drive(Drive {
+            path: "/dev/x".into(),
+            disk: disk.into(),
+            major: 8,
+            minor,
+            size,
+            logical_block_size: 4096,
+        })
+    };
+    let machine = folder.machine();
+    assert_eq!(machine.drive("/dev/x", 8, 0), drive("sda", 0, 1 << 20));
+    assert_eq!(machine.drive("/dev/x", 8, 1), drive("sda1", 1, 4096));
+}
+
+#[test]
+fn a_drive_without_a_medium_is_missing() {
+    let folder = Folder::new("empty");
+    folder.disk("loop0", "7:0", &[("size", "0\n")]);
+    let machine = folder.machine();
+    assert_eq!(machine.drive("/dev/loop0", 7, 0), Found::Missing);
+    assert_eq!(machine.drive("/dev/loop1", 7, 1), Found::Missing);
+}
+
+#[test]
+fn what_is_no_block_device_is_wrong() {
+    let wrong = ThisMachine::now().find(&DriveName::Path("/dev/null".into()));
+    assert!(
+        matches!(wrong, Found::Wrong(why) if why.starts_with("/dev/null is not a block device;"))
+    );
+    let missing = ThisMachine::now().find(&DriveName::Path("/dev/no-such-drive".into()));
+    assert_eq!(missing, Found::Missing);
+}
+
+#[test]
+fn two_partitions_with_one_identifier_are_neither() {
+    let folder = Folder::new("uuids");
+    let uuid = ("uevent", "MAJOR=8\nPARTN=1\nPARTUUID=AB-01\n");
+    folder.disk("sda/sda1", "8:1", &[uuid]);
+    let wanted = DriveName::PartUuid("ab-01".into());
+    // The node is not there.
+    assert_eq!(folder.machine().find(&wanted), Found::Missing);
+    assert_eq!(folder.machine().parts()["ab-01"], ["sda1"]);
+    folder.disk("sdb/sdb1", "8:17", &[uuid]);
+    let found = folder.machine().find(&wanted);
+    assert!(matches!(found, Found::Wrong(why) if why.starts_with("PARTUUID=ab-01 is on several")));
+}
+
+#[test]
+fn disks_are_found_by_the_number_in_which_they_came() {
+    let folder = Folder::new("diskseq");
+    folder.disk("sda", "8:0", &[("diskseq", "12\n")]);
+    let machine = folder.machine();
+    assert_eq!(machine.sequence()[&12], "sda");
+    assert_eq!(machine.find(&DriveName::DiskSeq(13)), Found::Missing);
+}

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What has to be done so that the devices are as they are wanted. Pure: it compares the wanted
+//! with the present and the drives, and changes nothing. `shunt plan` and `apply` and the daemon use
+//! it; [`apply`](crate::apply) carries it out.
+//!
+//! ```
+//! use shunt::{config, plan::{plan, Authority}, transport::fake::{Drive, Fake}};
+//!
+//! let machine = Fake::new();
+//! machine.add_drive("/dev/sdb", Drive::new(8, 16, 1 << 30));
+//! let wanted = config::parse("shunt.toml", "[device.vol0]\nto = '/dev/sdb'").unwrap();
+//! let plan = plan(&wanted, &[], &machine, Authority::Apply);
+//! assert_eq!(plan.steps[0].to_string(), "map vol0 on /dev/sdb");
+//! ```
+
+use std::{collections::BTreeMap, fmt};
+
+use crate::{
+    config::{Place, Wanted, check},
+    machine::{Found, Machine},
+    model::{Device, DeviceSpec, StatsMode, TargetSpec},
+    words::{listed, shown},
+};
+
+mod compare;
+mod table;
+
+/// On whose word the devices are changed, and so how far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authority {
+    /// Nobody's: the daemon keeps things going. A device that differs stays or is made as wanted by
+    /// its policy; none is unmapped.
+    Keep,
+    /// The administrator had the files read again: they hold, whatever the policy. A live device
+    /// stays on its drive though the name of that leads to another now.
+    Reload,
+    /// The administrator has seen, or could have seen, the plan: all of it holds.
+    Apply,
+}
+
+/// What has to be done, and what cannot or must not be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// What has to be done, one step a device, in the order of the files.
+    pub steps: Vec<Step>,
+    /// Devices whose drives are missing.
+    pub waiting: Vec<Waiting>,
+    /// Devices that cannot be made as they are wanted, with the reason and how to mend it.
+    pub refused: Vec<Remark>,
+    /// Devices that differ and are left so, with how and why.
+    pub left: Vec<Remark>,
+    /// Names of devices that are there and not in the files; nothing is done about them.
+    pub others: Vec<String>,
+}
+
+/// One device, changed whole or not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Name of the device.
+    pub device: String,
+    /// Where it is wanted.
+    pub place: Place,
+    /// What is done.
+    pub action: Action,
+    /// What will be different.
+    pub differences: Vec<Difference>,
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Maps a device that is not there.
+    Map(DeviceSpec),
+    /// Changes a device while it is in use.
+    Change {
+        /// The device as it is.
+        before: Device,
+        /// The new table and its stripe, if it gets one.
+        table: Option<(Vec<TargetSpec>, Option<u64>)>,
+        /// What it is to measure, if that changes.
+        stats: Option<StatsMode>,
+        /// Whether it is to refuse writes, if that changes.
+        read_only: Option<bool>,
+    },
+    /// Unmaps a device that nobody uses and maps it anew.
+    Remap {
+        /// The device as it is.
+        before: Device,
+        /// The device as it is wanted.
+        spec: DeviceSpec,
+    },
+}
+
+impl Action {
+    /// The word for it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Map(_) => "map",
+            Self::Change { table: Some(_), .. } => "retarget",
+            Self::Change { .. } => "set",
+            Self::Remap { .. } => "remap",
+        }
+    }
+}
+
+/// One thing that differs about a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// What it is, as in "stats" or "target 2".
+    pub what: String,
+    /// How it is.
+    pub from: String,
+    /// How it is wanted.
+    pub to: String,
+}
+
+impl Difference {
+    fn new(what: impl Into<String>, from: impl fmt::Display, to: impl fmt::Display) -> Self {
+        Self {
+            what: what.into(),
+            from: from.to_string(),
+            to: to.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} -> {}", self.what, self.from, self.to)
+    }
+}
+
+fn all(differences: &[Difference]) -> String {
+    let words: Vec<_> = differences.iter().map(Difference::to_string).collect();
+    words.join(", ")
+}
+
+/// `retarget vol0: target 1 /dev/sdb -> /dev/sdc`
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.action.name(), shown(&self.device))?;
+        match &self.action {
+            Action::Map(spec) => {
+                let paths: Vec<_> = spec.targets.iter().map(|t| t.path.as_str()).collect();
+                match paths.as_slice() {
+                    [_, _, _, _, ..] => write!(f, " on {} and {} more", paths[0], paths.len() - 1),
+                    paths => write!(f, " on {}", listed(paths)),
+                }
+            }
+            _ => write!(f, ": {}", all(&self.differences)),
+        }
+    }
+}
+
+/// A device whose drives are missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Name of the device.
+    pub device: String,
+    /// Where it is wanted.
+    pub place: Place,
+    /// The drives that are missing, as the files name them.
+    pub drives: Vec<String>,
+    /// Whether it is there, without the drives or on others.
+    pub mapped: bool,
+    /// Whether it is to be left out rather than to wait.
+    pub skip: bool,
+}
+
+/// `vol0 waits for /dev/sdb`
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, drives) = (shown(&self.device), listed(&self.drives));
+        if self.skip && !self.mapped {
+            let verb = if self.drives.len() == 1 { "is" } else { "are" };
+            write!(f, "{name} is left out: {drives} {verb} missing")
+        } else {
+            write!(f, "{name} waits for {drives}")
+        }
+    }
+}
+
+/// What is said about a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// Name of the device.
+    pub device: String,
+    /// Where it is wanted.
+    pub place: Place,
+    /// What is to be said.
+    pub text: String,
+}
+
+/// `shunt.toml:3:1: vol0: ...`
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}", self.place, shown(&self.device), self.text)
+    }
+}
+
+impl Plan {
+    /// Whether all is as it is wanted, as far as the drives are there.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.refused.is_empty() && self.left.is_empty()
+    }
+}
+
+/// Compares the devices that are wanted with those that are `present`, on the drives of a machine.
+pub fn plan(
+    wanted: &[Wanted],
+    present: &[Device],
+    machine: &dyn Machine,
+    authority: Authority,
+) -> Plan {
+    let mut others: BTreeMap<&str, &Device> = present
+        .iter()
+        .map(|device| (device.name.as_str(), device))
+        .collect();
+    let mut problems: BTreeMap<_, _> = check(wanted, present, machine).into_iter().rev().collect();
+    let mut plan = Plan::default();
+    for wanted in wanted {
+        let device = others.remove(wanted.name.as_str());
+        if let Some(problem) = problems.remove(&wanted.name) {
+            plan.refused.push(Remark {
+                device: wanted.name.clone(),
+                place: problem.place,
+                text: problem.text,
+            });
+            continue;
+        }
+        let found = wanted.targets.iter().map(|target| {
+            match machine.find(&target.drive) {
+                Found::Drive(drive) => Some(drive),
+                // What is wrong was found by the check.
+                Found::Missing | Found::Wrong(_) => None,
+            }
+        });
+        let found: Vec<_> = found.collect();
+        match device {
+            Some(device) => compare::compare(wanted, device, &found, machine, authority, &mut plan),
+            None => match table::specs(wanted, &found, None) {
+                Some(targets) => plan.steps.push(Step {
+                    device: wanted.name.clone(),
+                    place: wanted.place.clone(),
+                    action: Action::Map(spec(wanted, targets)),
+                    differences: Vec::new(),
+                }),
+                None => plan.waiting.push(waiting(wanted, &found, false)),
+            },
+        }
+    }
+    plan.others = others.into_keys().map(str::to_owned).collect();
+    plan
+}
+
+fn spec(wanted: &Wanted, targets: Vec<TargetSpec>) -> DeviceSpec {
+    DeviceSpec {
+        name: wanted.name.clone(),
+        queue: wanted.queue,
+        stats: wanted.stats,
+        read_only: wanted.read_only,
+        targets,
+        stripe: wanted.stripe,
+    }
+}
+
+fn waiting(wanted: &Wanted, found: &[Option<crate::machine::Drive>], mapped: bool) -> Waiting {
+    let pairs = wanted.targets.iter().zip(found);
+    let missing = pairs.filter(|(_, drive)| drive.is_none());
+    let mut drives: Vec<_> = missing
+        .map(|(target, _)| target.drive.to_string())
+        .collect();
+    drives.dedup();
+    Waiting {
+        device: wanted.name.clone(),
+        place: wanted.place.clone(),
+        drives,
+        mapped,
+        skip: wanted.missing == crate::config::Missing::Skip,
+    }
+}
+
+#[cfg(test)]
+mod tests;

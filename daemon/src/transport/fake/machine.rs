@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The drives of the fake as a machine that plans are made for.
+
+use nix::libc::ENOENT;
+
+use super::{Fake, table::SHUNT_MAJOR};
+use crate::{
+    config::DriveName,
+    machine::{Drive, Found, Machine},
+    model::Target,
+};
+
+/// The number of the disk of a device.
+fn id_of(disk: &str) -> Option<u32> {
+    disk.strip_prefix("shunt")?.parse().ok()
+}
+
+impl Machine for Fake {
+    /// What [`Fake::add_drive`] put at the name; an identifier is a path, too.
+    fn find(&self, name: &DriveName) -> Found {
+        let path = name.to_string();
+        match self.kernel().table.drive(&path) {
+            Ok(drive) => Found::Drive(Drive {
+                disk: match drive.major {
+                    SHUNT_MAJOR => format!("shunt{}", drive.minor),
+                    major => format!("disk{major}.{}", drive.minor),
+                },
+                path,
+                major: drive.major,
+                minor: drive.minor,
+                size: drive.size,
+                logical_block_size: drive.logical_block_size,
+            }),
+            Err(refusal) if refusal.errno == ENOENT => Found::Missing,
+            Err(refusal) => Found::Wrong(refusal.to_string()),
+        }
+    }
+
+    fn way_down(&self, drive: &Drive, disk: &str) -> Option<Vec<String>> {
+        let id = id_of(disk)?;
+        self.kernel().table.way_down(drive.major, drive.minor, id)
+    }
+
+    fn users(&self, disk: &str) -> Vec<String> {
+        let open = id_of(disk).is_some_and(|id| self.kernel().table.is_open(id));
+        open.then(|| "mounted at /mnt".to_owned())
+            .into_iter()
+            .collect()
+    }
+
+    fn lasting_name(&self, target: &Target) -> DriveName {
+        DriveName::Path(target.path.clone())
+    }
+}
