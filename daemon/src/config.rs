@@ -25,7 +25,7 @@ mod value;
 
 pub use check::check;
 pub use export::{export, wanted};
-pub use files::load;
+pub use files::{load, load_if_there};
 pub use read::parse;
 
 /// Where the configuration is unless it is said otherwise.

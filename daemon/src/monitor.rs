@@ -116,6 +116,17 @@ impl<T: Transport> Monitor<T> {
         &mut self.client
     }
 
+    /// Takes up a device as an answer of the kernel told it: what the kernel then tells all who
+    /// listen is no change any more.
+    pub fn learn(&mut self, device: Device) {
+        self.world.learn(device);
+    }
+
+    /// Takes up that a device is gone, as [`learn`](Self::learn) does of one that is there.
+    pub fn forget(&mut self, device: &Device) {
+        self.world.forget(device);
+    }
+
     fn take(&mut self, notification: Notification) -> Result<()> {
         let follows = self.sequence.wrapping_add(1) == notification.sequence;
         let missed = self.gapless && !follows;

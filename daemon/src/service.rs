@@ -8,9 +8,13 @@ use nix::poll::PollFd;
 
 use crate::{error::Result, poll::wait_for, transport::Kernel};
 
+mod drives;
 mod keeper;
+mod wants;
 
+pub use drives::{Drives, News};
 pub use keeper::{Keeper, Report};
+pub use wants::Wants;
 
 /// Something that the loop waits for besides the kernel: signals, drives that come, programs that
 /// ask for metrics.

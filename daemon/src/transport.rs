@@ -8,6 +8,7 @@ use crate::{client::Client, error::Result, wire::Message};
 
 pub mod fake;
 pub mod netlink;
+pub mod uevent;
 
 /// Where requests go. Each call sends one message and waits for the whole answer.
 pub trait Transport {

@@ -40,6 +40,19 @@ impl World {
         self.devices.values()
     }
 
+    /// Takes a device in as an answer told it.
+    pub fn learn(&mut self, device: Device) {
+        self.devices.insert(device.id, device);
+    }
+
+    /// Takes in that a device is gone, if it is known.
+    pub fn forget(&mut self, device: &Device) {
+        let known = self.devices.get(&device.id);
+        if known.is_some_and(|known| known.generation == device.generation) {
+            self.devices.remove(&device.id);
+        }
+    }
+
     /// Takes a notification in. None if it tells nothing new: it may be about something that the
     /// list made after it already showed.
     pub fn apply(&mut self, notification: Notification) -> Option<Change> {

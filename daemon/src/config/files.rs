@@ -20,22 +20,20 @@ use super::{
 /// All that is wrong with them.
 pub fn load(file: &Path) -> Result<Config, Vec<Problem>> {
     let mut reading = Reading::default();
-    let first = reading.read(file, None, None);
-    let first = first.unwrap_or_default();
-    for (include, place) in &first.includes {
-        let folder = file.parent().unwrap_or(Path::new("."));
-        reading.read(&folder.join(include), Some(place), Some(&first));
-    }
-    for dropped_in in reading.folder(file) {
-        reading.read(&dropped_in, None, Some(&first));
-    }
-    if reading.problems.is_empty() {
-        reading.problems = check::together(&reading.config.devices);
-    }
-    if reading.problems.is_empty() {
-        Ok(reading.config)
-    } else {
-        Err(reading.problems)
+    let first = reading.read(file, None, None).unwrap_or_default();
+    reading.go_on(file, &first)
+}
+
+/// As [`load`], but a file that is not there is as an empty one.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_if_there(file: &Path) -> Result<Config, Vec<Problem>> {
+    match fs::metadata(file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Reading::default().go_on(file, &Contents::default())
+        }
+        _ => load(file),
     }
 }
 
@@ -46,6 +44,25 @@ struct Reading {
 }
 
 impl Reading {
+    /// Reads what belongs to the first file.
+    fn go_on(mut self, file: &Path, first: &Contents) -> Result<Config, Vec<Problem>> {
+        for (include, place) in &first.includes {
+            let folder = file.parent().unwrap_or(Path::new("."));
+            self.read(&folder.join(include), Some(place), Some(first));
+        }
+        for dropped_in in self.folder(file) {
+            self.read(&dropped_in, None, Some(first));
+        }
+        if self.problems.is_empty() {
+            self.problems = check::together(&self.config.devices);
+        }
+        if self.problems.is_empty() {
+            Ok(self.config)
+        } else {
+            Err(self.problems)
+        }
+    }
+
     /// Reads one file and takes its devices. `named_at` is where another file names it, `first` what
     /// the first file has.
     fn read(

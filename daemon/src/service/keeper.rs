@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the daemon knows of the kernel, also while the module comes and goes. The loop gives it its
-//! turns; the sources ask it.
+//! What the daemon knows of the kernel, also while the module comes and goes, and what it does so
+//! that the devices are as they are wanted. The loop gives it its turns; the sources ask it.
 
 use nix::poll::PollFd;
 
+use super::{News, Wants};
 use crate::{
+    apply::carry_out,
     client::Client,
     error::{Error, Result},
     model::Device,
     monitor::{Monitor, Update},
+    plan::Action,
     poll::readable,
-    transport::{Arrivals, Kernel},
+    transport::{Arrivals, Kernel, Transport},
 };
 
 /// What the keeper tells.
@@ -30,6 +33,7 @@ pub struct Keeper<K: Kernel> {
     /// Whether the module may have come since it was last looked for.
     may_have_come: bool,
     overruns: u64,
+    wants: Option<Wants>,
     report: Box<dyn FnMut(Report)>,
 }
 
@@ -46,6 +50,7 @@ impl<K: Kernel> Keeper<K> {
             link: None,
             may_have_come: false,
             overruns: 0,
+            wants: None,
             report: Box::new(report),
             kernel,
         };
@@ -55,6 +60,26 @@ impl<K: Kernel> Keeper<K> {
             (keeper.report)(Report::Waiting);
         }
         Ok(keeper)
+    }
+
+    /// Keeps the kernel to what is wanted from the next turn on.
+    pub fn keep_to(&mut self, wants: Wants) {
+        self.wants = Some(wants);
+    }
+
+    /// Reads anew what is wanted.
+    pub fn reload(&mut self) {
+        let present: Vec<Device> = self.devices().cloned().collect();
+        if let Some(wants) = &mut self.wants {
+            wants.reload(&present);
+        }
+    }
+
+    /// Takes up that something happened to a drive.
+    pub fn drive_changed(&mut self, news: News) {
+        if let Some(wants) = &mut self.wants {
+            wants.drive_changed(news);
+        }
     }
 
     /// Whether the module is loaded.
@@ -85,10 +110,14 @@ impl<K: Kernel> Keeper<K> {
 
     /// Whether it wants another turn before the loop waits.
     pub(super) fn has_work(&self) -> bool {
-        self.may_have_come && self.link.is_none()
+        match self.link {
+            Some(_) => self.wants.as_ref().is_some_and(Wants::is_pending),
+            None => self.may_have_come,
+        }
     }
 
-    /// Takes up what the kernel told. Never waits for something to happen.
+    /// Takes up what the kernel told, and does what is to be done about it. Never waits for
+    /// something to happen.
     ///
     /// # Errors
     /// What the kernel is asked and does not answer, but for a module that is not there.
@@ -101,7 +130,12 @@ impl<K: Kernel> Keeper<K> {
         let Some(link) = &mut self.link else {
             return Ok(());
         };
-        match tell(link, &mut self.overruns, &mut self.report) {
+        let mut ears = Ears {
+            overruns: &mut self.overruns,
+            wants: &mut self.wants,
+            report: &mut self.report,
+        };
+        match ears.listen(link).and_then(|()| ears.keep(link)) {
             Err(Error::Unloaded | Error::NotLoaded) => {
                 self.link = None;
                 // It may be back already.
@@ -117,6 +151,9 @@ impl<K: Kernel> Keeper<K> {
         match client.and_then(Monitor::start) {
             Ok(link) => {
                 self.link = Some(link);
+                if let Some(wants) = &mut self.wants {
+                    wants.module_came();
+                }
                 Ok(())
             }
             Err(Error::NotLoaded | Error::Unloaded) => Ok(()),
@@ -125,15 +162,64 @@ impl<K: Kernel> Keeper<K> {
     }
 }
 
-/// Passes on what a monitor has.
-fn tell<T: crate::Transport>(
-    link: &mut Monitor<T>,
-    overruns: &mut u64,
-    report: &mut dyn FnMut(Report),
-) -> Result<()> {
-    while let Some(update) = link.next_update()? {
-        *overruns += u64::from(update == Update::Overrun);
-        report(Report::Update(update));
-    }
-    Ok(())
+/// What the keeper uses while it is at the link.
+struct Ears<'a> {
+    overruns: &'a mut u64,
+    wants: &'a mut Option<Wants>,
+    report: &'a mut dyn FnMut(Report),
 }
+
+impl Ears<'_> {
+    /// Takes up and passes on what the kernel told.
+    fn listen<T: Transport>(&mut self, link: &mut Monitor<T>) -> Result<()> {
+        while let Some(update) = link.next_update()? {
+            let changes = match &update {
+                Update::Changed(change) => std::slice::from_ref(change),
+                Update::Ready(changes) => changes,
+                Update::Exists(_) => &[],
+                Update::Overrun => {
+                    *self.overruns += 1;
+                    &[]
+                }
+            };
+            if let Some(wants) = self.wants {
+                changes.iter().for_each(|change| wants.changed(change));
+            }
+            (self.report)(Report::Update(update));
+        }
+        Ok(())
+    }
+
+    /// Does what is to be done so that the devices are as they are wanted.
+    fn keep<T: Transport>(&mut self, link: &mut Monitor<T>) -> Result<()> {
+        let Some(wants) = self.wants.as_mut().filter(|wants| wants.is_pending()) else {
+            return Ok(());
+        };
+        let present: Vec<Device> = link.world().devices().cloned().collect();
+        let Some((authority, steps)) = wants.steps(&present) else {
+            return Ok(());
+        };
+        for step in steps {
+            let result = carry_out(link.client(), &step);
+            if let (Ok(_), Action::Remap { before, .. }) = (&result, &step.action) {
+                link.forget(before);
+            }
+            if let Some(wants) = self.wants {
+                match result {
+                    Ok(device) => {
+                        link.learn(device.clone());
+                        wants.done(&step, &device, authority);
+                    }
+                    Err(error @ (Error::NotLoaded | Error::Unloaded)) => return Err(error),
+                    Err(error) => wants.failed(&step, &error),
+                }
+            }
+            // Else the events of many steps would be more than are kept.
+            self.listen(link)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

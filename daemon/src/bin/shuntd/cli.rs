@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What can be typed: the only place that knows of clap. `main` reads it.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, path::PathBuf, str::FromStr};
 
 use clap::{
     Parser,
@@ -10,14 +10,21 @@ use clap::{
 use log::LevelFilter;
 use shunt::exporter::{self, Address};
 
-/// Follows the shunt block devices and logs every change.
+/// Keeps the shunt block devices as a file wants them, and logs every change.
 ///
-/// No I/O passes through it: the devices work without it, and it may be stopped and started at any
-/// time. It waits for the kernel module if that is not loaded, and reads the devices anew whenever
-/// changes were missed. The log goes to stderr. SIGTERM and SIGINT end it. It needs CAP_SYS_ADMIN.
+/// No I/O passes through it: the devices work without it, and it may be stopped, killed and started
+/// at any time. It waits for the kernel module and for drives that are missing, and reads the devices
+/// anew whenever changes were missed. The log goes to stderr. SIGHUP has it read the file again.
+/// SIGTERM and SIGINT end it; the devices stay. It needs CAP_SYS_ADMIN.
 #[derive(Debug, Parser)]
 #[command(name = "shuntd", version)]
 pub(crate) struct Cli {
+    /// The devices that are wanted; what it includes and FILE.d/*.toml belong to it
+    ///
+    /// Without the option the usual file may be absent. See docs/configuration.md.
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+
     /// Log this and what is worse
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = level())]
     pub(crate) log_level: LevelFilter,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The program `shuntd`: follows the kernel and logs what happens to the devices. Wiring only:
+//! The program `shuntd`: keeps the devices as they are wanted and logs what happens to them. Wiring only:
 //! arguments, log, and what the loop of the library waits for.
 
 mod cli;
@@ -8,6 +8,7 @@ mod signals;
 mod stderr;
 
 use std::{
+    path::PathBuf,
     process::ExitCode,
     sync::{
         Arc,
@@ -18,9 +19,10 @@ use std::{
 use clap::Parser;
 use log::Level;
 use shunt::{
-    Change, Error, Reason, Update, exporter,
+    Change, Error, Reason, Update, config, exporter,
+    machine::ThisMachine,
     prometheus::Snapshot,
-    service::{self, Keeper, Report},
+    service::{self, Drives, Keeper, Report, Wants},
     transport::{Kernel, netlink::RunningKernel},
 };
 
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> shunt::Result<()> {
     let mut signals = Signals::take()?;
+    let mut drives = Drives::listen()?;
     log::info!("following the devices");
     let overruns = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&overruns);
@@ -59,12 +62,20 @@ fn run(cli: Cli) -> shunt::Result<()> {
         }
         write_report(report);
     })?;
+    keeper.keep_to(wants(cli.config));
     serve_metrics(cli.metrics, overruns)?;
     // The last of the sources, so that ready means that each of the others had its turn.
     let mut manager = Manager::of_environment();
-    service::run(&mut keeper, &mut [&mut signals, &mut manager])?;
+    service::run(&mut keeper, &mut [&mut signals, &mut drives, &mut manager])?;
     manager::stopping();
     Ok(())
+}
+
+/// What is wanted by the file that was named, or by the usual one if that is there.
+fn wants(named: Option<PathBuf>) -> Wants {
+    let optional = named.is_none();
+    let file = named.unwrap_or_else(|| config::FILE.into());
+    Wants::of_file(file, optional, || Box::new(ThisMachine::now()))
 }
 
 fn serve_metrics(metrics: Metrics, overruns: Arc<AtomicU64>) -> shunt::Result<()> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Signals as a source of the loop: SIGTERM and SIGINT end the service and leave the devices as
-//! they are.
+//! they are; SIGHUP has the configuration read again.
 
 use nix::{
     poll::PollFd,
@@ -25,6 +25,7 @@ impl Signals {
             let mut mask = SigSet::empty();
             mask.add(Signal::SIGTERM);
             mask.add(Signal::SIGINT);
+            mask.add(Signal::SIGHUP);
             mask.thread_block()?;
             SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
         };
@@ -44,10 +45,14 @@ impl<K: Kernel> Source<K> for Signals {
         wanted.push(readable(&self.0));
     }
 
-    fn turn(&mut self, _: &mut Keeper<K>) -> shunt::Result<Flow> {
-        match self.0.read_signal().map_err(system)? {
-            Some(_) => Ok(Flow::Stop),
-            None => Ok(Flow::On),
+    fn turn(&mut self, keeper: &mut Keeper<K>) -> shunt::Result<Flow> {
+        while let Some(signal) = self.0.read_signal().map_err(system)? {
+            if i32::try_from(signal.ssi_signo) != Ok(Signal::SIGHUP as i32) {
+                return Ok(Flow::Stop);
+            }
+            log::info!("reading the configuration again");
+            keeper.reload();
         }
+        Ok(Flow::On)
     }
 }

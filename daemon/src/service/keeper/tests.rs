@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The keeper against the fake, turn by turn.
+
+use std::{fs, path::PathBuf};
+
+use super::*;
+use crate::{
+    model::{DeviceChange, DeviceSpec, Selector, State, StatsMode, TargetSpec},
+    transport::fake::{Drive, Fake},
+};
+
+const MIB: u64 = 1 << 20;
+
+/// A kernel, a file, and the daemon that keeps the one to the other.
+struct Stage {
+    kernel: Fake,
+    file: PathBuf,
+    keeper: Option<Keeper<Fake>>,
+}
+
+impl Stage {
+    /// With drives a to c; the daemon is not started.
+    fn new(test: &str, text: &str) -> Self {
+        let kernel = Fake::new();
+        for (number, name) in ["a", "b", "c"].into_iter().enumerate() {
+            let drive = Drive::new(8, 16 * number as u32, 8 * MIB);
+            kernel.add_drive(&format!("/dev/{name}"), drive);
+        }
+        let name = format!("shunt-keeper-{test}-{}.toml", std::process::id());
+        let stage = Self {
+            kernel,
+            file: std::env::temp_dir().join(name),
+            keeper: None,
+        };
+        stage.write(text);
+        stage
+    }
+
+    fn write(&self, text: &str) {
+        fs::write(&self.file, text).unwrap();
+    }
+
+    fn start(&mut self) {
+        let mut keeper = Keeper::start(self.kernel.clone(), |_| {}).unwrap();
+        let machine = self.kernel.clone();
+        keeper.keep_to(Wants::of_file(&self.file, false, move || {
+            Box::new(machine.clone())
+        }));
+        self.keeper = Some(keeper);
+        self.turn();
+    }
+
+    fn keeper(&mut self) -> &mut Keeper<Fake> {
+        self.keeper.as_mut().unwrap()
+    }
+
+    /// Lets the daemon do all that there is to do.
+    fn turn(&mut self) {
+        let keeper = self.keeper();
+        for _ in 0..100 {
+            keeper.turn().unwrap();
+            if !keeper.has_work() {
+                return;
+            }
+        }
+        panic!("the keeper goes round in circles");
+    }
+
+    fn reload(&mut self) {
+        self.keeper().reload();
+        self.turn();
+    }
+
+    fn news(&mut self, news: News) {
+        self.keeper().drive_changed(news);
+        self.turn();
+    }
+
+    fn add(&mut self, path: &str, minor: u32) {
+        self.kernel.add_drive(path, Drive::new(9, minor, 8 * MIB));
+        self.news(News::Came);
+    }
+
+    /// What somebody else does.
+    fn change(&mut self, change: &DeviceChange) {
+        let mut client = Client::new(self.kernel.clone());
+        client.change_device(&Selector::name("v"), change).unwrap();
+    }
+
+    fn retarget(&mut self, path: &str) {
+        self.change(&DeviceChange::Retarget {
+            targets: vec![TargetSpec::whole(path)],
+            stripe: None,
+        });
+    }
+
+    fn unmap(&mut self) {
+        let mut client = Client::new(self.kernel.clone());
+        client.delete_device(&Selector::name("v")).unwrap();
+    }
+
+    /// Names and first drives of the devices.
+    fn devices(&self) -> Vec<(String, String)> {
+        let devices = self.kernel.devices().into_iter();
+        devices
+            .map(|device| (device.name.clone(), device.targets[0].path.clone()))
+            .collect()
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.file);
+    }
+}
+
+fn on(devices: &[(&str, &str)]) -> Vec<(String, String)> {
+    let devices = devices.iter();
+    devices
+        .map(|(name, path)| ((*name).to_owned(), (*path).to_owned()))
+        .collect()
+}
+
+const V: &str = "[device.v]\nto = '/dev/a'\n";
+const RESTORE: &str = "[device.v]\nto = '/dev/a'\npolicy = 'restore'\n";
+
+#[test]
+fn devices_are_mapped_at_the_start_and_one_of_a_missing_drive_when_that_comes() {
+    let text = format!("{V}[device.w]\nto = '/dev/x'\n");
+    let mut stage = Stage::new("start", &text);
+    stage.start();
+    assert_eq!(stage.devices(), on(&[("v", "/dev/a")]));
+    stage.add("/dev/y", 1);
+    assert_eq!(stage.devices(), on(&[("v", "/dev/a")]));
+    stage.add("/dev/x", 2);
+    assert_eq!(stage.devices(), on(&[("v", "/dev/a"), ("w", "/dev/x")]));
+}
+
+#[test]
+fn a_device_that_is_to_be_left_out_comes_with_a_reload_only() {
+    let mut stage = Stage::new("skip", "[device.w]\nto = '/dev/x'\nmissing = 'skip'\n");
+    stage.start();
+    stage.add("/dev/x", 2);
+    assert_eq!(stage.devices(), []);
+    stage.reload();
+    assert_eq!(stage.devices(), on(&[("w", "/dev/x")]));
+}
+
+#[test]
+fn a_start_takes_over_what_is_there() {
+    let mut stage = Stage::new("takeover", V);
+    stage.start();
+    let before = stage.kernel.devices();
+    stage.keeper = None;
+    assert_eq!(stage.kernel.devices(), before);
+    stage.start();
+    assert_eq!(stage.kernel.devices(), before);
+}
+
+#[test]
+fn a_lost_device_is_live_again_when_its_drive_comes_back() {
+    let mut stage = Stage::new("lost", V);
+    stage.start();
+    for minor in 1..4 {
+        stage.kernel.remove_drive("/dev/a");
+        stage.turn();
+        assert_eq!(stage.kernel.devices()[0].state, State::Lost);
+        stage.add("/dev/a", minor);
+        assert_eq!(stage.kernel.devices()[0].state, State::Live);
+    }
+}
+
+#[test]
+fn what_somebody_else_changed_is_adopted_until_a_reload() {
+    let mut stage = Stage::new("adopt", V);
+    stage.start();
+    stage.retarget("/dev/b");
+    stage.turn();
+    stage.news(News::Anything);
+    assert_eq!(stage.devices(), on(&[("v", "/dev/b")]));
+    // Not even a new daemon moves it.
+    stage.start();
+    assert_eq!(stage.devices(), on(&[("v", "/dev/b")]));
+    stage.reload();
+    assert_eq!(stage.devices(), on(&[("v", "/dev/a")]));
+}
+
+#[test]
+fn what_somebody_else_changed_is_restored() {
+    let mut stage = Stage::new("restore", RESTORE);
+    stage.start();
+    stage.retarget("/dev/b");
+    let stats = Some(StatsMode::Off);
+    stage.change(&DeviceChange::Settings {
+        stats,
+        read_only: None,
+    });
+    stage.turn();
+    assert_eq!(stage.devices(), on(&[("v", "/dev/a")]));
+    assert_eq!(stage.kernel.devices()[0].stats, StatsMode::Full);
+}
+
+#[test]
+fn a_device_that_somebody_else_unmapped_stays_so_or_is_restored() {
+    let mut stage = Stage::new("unmapped", V);
+    stage.start();
+    stage.unmap();
+    stage.turn();
+    stage.news(News::Anything);
+    assert_eq!(stage.devices(), []);
+    stage.reload();
+    assert_eq!(stage.devices(), on(&[("v", "/dev/a")]));
+    stage.write(RESTORE);
+    stage.reload();
+    stage.unmap();
+    stage.turn();
+    assert_eq!(stage.devices(), on(&[("v", "/dev/a")]));
+}
+
+#[test]
+fn a_reload_makes_what_is_wanted_now_and_leaves_what_is_wanted_no_more() {
+    let mut stage = Stage::new("reload", V);
+    stage.start();
+    stage.write("[device.v]\nto = '/dev/b'\n");
+    stage.reload();
+    assert_eq!(stage.devices(), on(&[("v", "/dev/b")]));
+    stage.write("");
+    stage.reload();
+    assert_eq!(stage.devices(), on(&[("v", "/dev/b")]));
+}
+
+#[test]
+fn a_bad_file_changes_nothing() {
+    let mut stage = Stage::new("bad", V);
+    stage.start();
+    let before = stage.kernel.devices();
+    for text in [
+        "[device.v]\nto = /dev/b\n",
+        "[device.v]\nto = '/dev/b'\nqeuue = 'mq'\n",
+        "[device.v]\nto = { drive = '/dev/b', length = '9M' }\n[device.w]\nto = '/dev/c'\n",
+        "[device.v]\nto = '/dev/shunt0'\n[device.w]\nto = '/dev/c'\n",
+    ] {
+        stage.write(text);
+        stage.reload();
+        assert_eq!(stage.kernel.devices(), before, "{text}");
+    }
+    // What was wanted before is wanted still.
+    stage.kernel.set_loaded(false);
+    stage.turn();
+    stage.kernel.set_loaded(true);
+    stage.turn();
+    assert_eq!(stage.devices(), on(&[("v", "/dev/a")]));
+}
+
+#[test]
+fn a_bad_file_at_the_start_is_mended_by_a_reload() {
+    let mut stage = Stage::new("bad-start", "x");
+    stage.start();
+    assert_eq!(stage.devices(), []);
+    stage.write(V);
+    stage.reload();
+    assert_eq!(stage.devices(), on(&[("v", "/dev/a")]));
+}
+
+#[test]
+fn at_the_start_what_does_not_fit_keeps_no_other_device_back() {
+    let text = format!("[device.w]\nto = {{ drive = '/dev/b', length = '9M' }}\n{V}");
+    let mut stage = Stage::new("misfit", &text);
+    stage.start();
+    assert_eq!(stage.devices(), on(&[("v", "/dev/a")]));
+}
+
+#[test]
+fn a_module_that_is_loaded_again_gets_its_devices_again() {
+    let mut stage = Stage::new("module", V);
+    stage.start();
+    for _ in 0..3 {
+        stage.kernel.set_loaded(false);
+        stage.turn();
+        assert!(!stage.keeper().is_loaded());
+        stage.kernel.set_loaded(true);
+        stage.turn();
+        assert_eq!(stage.devices(), on(&[("v", "/dev/a")]));
+    }
+}
+
+#[test]
+fn a_loss_of_messages_is_counted_and_what_was_missed_is_restored() {
+    let mut stage = Stage::new("overrun", RESTORE);
+    stage.start();
+    stage.kernel.set_room(2);
+    for _ in 0..10 {
+        stage.retarget("/dev/b");
+        stage.retarget("/dev/c");
+    }
+    stage.turn();
+    assert_eq!(stage.devices(), on(&[("v", "/dev/a")]));
+    assert_eq!(stage.keeper().overruns(), 1);
+}
+
+#[test]
+fn many_devices_are_mapped_without_a_loss_of_messages() {
+    let devices = (0..200).map(|n| {
+        let offset = n * 4096;
+        format!("[device.v{n}]\nto = {{ drive = '/dev/a', offset = {offset}, length = 4096 }}\n")
+    });
+    let mut stage = Stage::new("many", &devices.collect::<String>());
+    stage.kernel.set_room(4);
+    stage.start();
+    assert_eq!(stage.devices().len(), 200);
+    assert_eq!(stage.keeper().overruns(), 0);
+}
+
+#[test]
+fn what_was_refused_is_tried_again_when_something_changes() {
+    let mut stage = Stage::new("refused", V);
+    let mut other = Client::new(stage.kernel.clone());
+    let spec = DeviceSpec::new("other", vec![TargetSpec::whole("/dev/a")]);
+    other.create_device(&spec).unwrap();
+    stage.start();
+    assert_eq!(stage.devices(), on(&[("other", "/dev/a")]));
+    other.delete_device(&Selector::name("other")).unwrap();
+    stage.turn();
+    assert_eq!(stage.devices(), on(&[("v", "/dev/a")]));
+}
+
+#[test]
+fn a_live_device_does_not_follow_its_drives_name() {
+    let mut stage = Stage::new("moved", RESTORE);
+    stage.start();
+    let before = stage.kernel.devices();
+    stage.add("/dev/a", 7);
+    stage.news(News::Anything);
+    stage.reload();
+    assert_eq!(stage.kernel.devices(), before);
+}
+
+#[test]
+fn a_device_stands_on_another_of_the_file() {
+    let text = format!("[device.upper]\nto = '/dev/shunt0'\n{V}");
+    let mut stage = Stage::new("stack", &text);
+    stage.start();
+    assert_eq!(
+        stage.devices(),
+        on(&[("v", "/dev/a"), ("upper", "/dev/shunt0")])
+    );
+}
+
+#[test]
+fn a_queue_mode_is_never_changed_without_being_asked() {
+    let mut stage = Stage::new("queue", RESTORE);
+    stage.start();
+    stage.write(&format!("{RESTORE}queue = 'mq'\n"));
+    let before = stage.kernel.devices();
+    stage.start();
+    assert_eq!(stage.kernel.devices(), before);
+    stage.kernel.set_open(0, true);
+    stage.reload();
+    assert_eq!(stage.kernel.devices(), before);
+    stage.kernel.set_open(0, false);
+    stage.reload();
+    assert_eq!(stage.kernel.devices()[0].queue, crate::QueueMode::Mq);
+}
