@@ -91,6 +91,9 @@ impl Device {
     ) -> Result<Arc<Self>, Refused> {
         let pin = ModulePin::new()?;
         let request_queue = spec.queue_mode == QueueMode::Mq;
+        if request_queue && table.zone() != 0 {
+            return Err(Refused::Zoned("have a request queue above their own"));
+        }
         let io = Io::new(contexts, !request_queue)?;
         io.set_table(&table);
         let path = Path {
@@ -208,6 +211,9 @@ impl Device {
         limits
             .keep_promises(&old.limits())
             .map_err(Refused::Promised)?;
+        if !table.has_zones_of(&old) {
+            return Err(Refused::Promised("other zones"));
+        }
         link(&self.disk, &table)?;
         let changed = self.swap_table(&table, &old, &mut limits);
         // From here on one of the two tables is out of use. Its drives are closed when the last
@@ -217,6 +223,9 @@ impl Device {
         changed?;
         if new_size > old_size {
             self.disk.set_sectors(table.sectors());
+        }
+        if table.zone() != 0 {
+            self.disk.revalidate_zones();
         }
         let mut settings = self.settings.lock();
         settings.table = table;

@@ -45,6 +45,8 @@ pub(crate) enum Refused {
         /// Logical block size of the device.
         block: u32,
     },
+    /// Zoned drives cannot do that.
+    Zoned(&'static str),
     /// A new table is shorter than the device. Sizes in bytes.
     Shorter {
         /// Size of the table.
@@ -65,8 +67,13 @@ pub(crate) enum Refused {
 pub(crate) enum TargetError {
     /// The backing device could not be opened.
     Backing(Error),
-    /// The backing device has zones.
-    Zoned,
+    /// The zones are not those of the targets before. Sizes in bytes.
+    ZonesDiffer {
+        /// Their size, or else what can be written of them.
+        value: u64,
+        /// What it should be.
+        wanted: u64,
+    },
     /// The piece of the backing device cannot be used.
     Extent(ExtentError),
     /// A device uses some of the piece.
@@ -100,11 +107,13 @@ impl TargetError {
     fn error(&self) -> Error {
         match self {
             Self::Backing(error) => *error,
-            Self::Zoned => not_supported(),
             Self::Extent(
                 ExtentError::OffsetBeyondEnd { .. } | ExtentError::EndBeyondEnd { .. },
             ) => ERANGE,
-            Self::Extent(_) | Self::OverlapsTarget(_) | Self::Stripe { .. } => EINVAL,
+            Self::Extent(_)
+            | Self::OverlapsTarget(_)
+            | Self::Stripe { .. }
+            | Self::ZonesDiffer { .. } => EINVAL,
             Self::Overlaps { .. } => EBUSY,
             Self::LeadsBack => links_loop(),
         }
@@ -120,7 +129,9 @@ impl TargetError {
                 e if e == ENXIO => "no drive behind it",
                 _ => "the backing device cannot be opened",
             }),
-            Self::Zoned => f.write_str("zoned drives are not supported yet"),
+            Self::ZonesDiffer { value, wanted } => {
+                write!(f, "zone size {value}, but {wanted} in the targets before")
+            }
             Self::Extent(error) => write_extent(*error, f),
             Self::Overlaps { id, offset, length } => {
                 write!(
@@ -156,7 +167,7 @@ impl Refused {
             Self::Target(_, error) => error.error(),
             Self::TooManyTargets => E2BIG,
             Self::Shorter { .. } => ERANGE,
-            Self::Promised(_) => not_supported(),
+            Self::Promised(_) | Self::Zoned(_) => not_supported(),
         }
     }
 
@@ -190,6 +201,7 @@ impl Refused {
             Self::Promised(what) => {
                 write!(f, "the device has promised {what}, which the table lacks")
             }
+            Self::Zoned(what) => write!(f, "zoned drives cannot {what}"),
             Self::Disk(_) => f.write_str("the disk could not be added to the system"),
             Self::FileSystem(_) => f.write_str("the file system could not be stopped"),
         }
@@ -224,6 +236,12 @@ fn write_extent(error: ExtentError, f: &mut dyn Write) -> FmtResult {
             write!(
                 f,
                 "length {length} is not a multiple of the logical block, {block}"
+            )
+        }
+        ExtentError::ZoneUnaligned { what, bytes, zone } => {
+            write!(
+                f,
+                "{what} {bytes} is not a multiple of the zone size, {zone}"
             )
         }
         ExtentError::Empty => f.write_str("length 0 is too short"),

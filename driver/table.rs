@@ -32,7 +32,9 @@ pub(crate) struct Table {
     /// The first target on each drive: a flush goes to a drive once.
     drives: KVec<usize>,
     logical_block_size: u32,
-    /// Bios for what goes to several targets; none with one target.
+    zone: u64,
+    capacity: u64,
+    /// Bios for what goes to several targets; none with one target that has no zones.
     bios: Option<BioSet>,
 }
 
@@ -50,6 +52,7 @@ impl Table {
             Some(bytes) => stripes(&mut targets, bytes, block)?,
         };
         Self::check(&targets, block)?;
+        let (zone, capacity) = zones_of(&targets, spec.stripe.is_some())?;
 
         let mut table = Self {
             targets: KVec::with_capacity(targets.len(), GFP_KERNEL)?,
@@ -57,9 +60,11 @@ impl Table {
             ends: KVec::with_capacity(targets.len(), GFP_KERNEL)?,
             drives: KVec::new(),
             logical_block_size: block,
+            zone,
+            capacity,
             bios: None,
         };
-        if targets.len() > 1 {
+        if targets.len() > 1 || zone != 0 {
             table.bios = Some(BioSet::new()?);
         }
         let mut end = 0;
@@ -123,6 +128,38 @@ impl Table {
     /// Smallest unit of I/O, in bytes.
     pub(crate) fn logical_block_size(&self) -> u32 {
         self.logical_block_size
+    }
+
+    /// Size of a zone in sectors; 0 without zones.
+    pub(crate) fn zone(&self) -> u64 {
+        self.zone
+    }
+
+    /// Whether each zone is as another table has it: written in order, or in any order.
+    pub(crate) fn has_zones_of(&self, other: &Self) -> bool {
+        if self.zone != other.zone || self.capacity != other.capacity {
+            return false;
+        }
+        let end = match self.zone {
+            0 => 0,
+            _ => self.sectors().min(other.sectors()),
+        };
+        let mut sector = 0;
+        while sector < end {
+            if self.is_sequential(sector) != other.is_sequential(sector) {
+                return false;
+            }
+            sector = sector.wrapping_add(self.zone);
+        }
+        true
+    }
+
+    #[inline(never)]
+    fn is_sequential(&self, sector: u64) -> bool {
+        let (target, place) = self.find(sector);
+        target
+            .device()
+            .is_sequential(target.extent().map(place.sector))
     }
 
     /// Length of a chunk in bytes, if the targets take turns.
@@ -218,6 +255,42 @@ impl Table {
 fn logical_block_size(targets: &[Target]) -> u32 {
     let sizes = targets.iter().map(|t| t.device().logical_block_size());
     sizes.max().unwrap_or(SECTOR as u32)
+}
+
+/// Size of the zones in sectors, and how much of each can be written, which all drives have in common;
+/// 0 without zones.
+fn zones_of(targets: &[Target], striped: bool) -> Result<(u64, u64), Refused> {
+    let of = |target: &Target| {
+        let device = target.device();
+        [device.zone_sectors().into(), device.zone_capacity().into()]
+    };
+    let [zone, capacity] = targets.first().map_or([0, 0], of);
+    if zone == 0 && targets.iter().all(|target| of(target)[0] == 0) {
+        return Ok((0, 0));
+    }
+    for (number, target) in targets.iter().enumerate() {
+        if of(target) != [zone, capacity] {
+            let [size, own] = of(target);
+            let (value, wanted) = match size == zone {
+                true => (own, capacity),
+                false => (size, zone),
+            };
+            return Err(TargetError::ZonesDiffer {
+                value: value * SECTOR,
+                wanted: wanted * SECTOR,
+            }
+            .at(number));
+        }
+        // Only the last zone of the device may be smaller.
+        if zone != 0 && number + 1 < targets.len() {
+            let whole = target.extent().check_zones(zone, u64::MAX);
+            whole.map_err(|error| TargetError::Extent(error).at(number))?;
+        }
+    }
+    if striped {
+        return Err(Refused::Zoned("be striped"));
+    }
+    Ok((zone, capacity))
 }
 
 /// Makes the targets equally long, a multiple of the chunk.

@@ -41,15 +41,16 @@ impl Target {
     pub(crate) fn open(spec: &TargetSpec, read_only: bool) -> Result<Self, TargetError> {
         let device =
             OpenDevice::open(&spec.path, read_only, &HOLDER).map_err(TargetError::Backing)?;
-        if device.is_zoned() {
-            return Err(TargetError::Zoned);
-        }
         let extent = Extent::within(
             spec.offset,
             spec.length,
             device.sectors().saturating_mul(SECTOR),
             device.logical_block_size().into(),
         )?;
+        match u64::from(device.zone_sectors()) {
+            0 => {}
+            zone => extent.check_zones(zone, device.sectors())?,
+        }
         Ok(Self {
             path: CString::try_from(&*spec.path).map_err(|_| TargetError::Backing(ENOMEM))?,
             device,
@@ -93,6 +94,11 @@ impl Target {
     /// Whether its length is what is left of the backing device.
     pub(crate) fn is_open_ended(&self) -> bool {
         self.open_ended
+    }
+
+    /// Whether it is all of the backing device, as that is now.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.extent.first() == 0 && self.extent.sectors() == self.device.sectors()
     }
 
     /// Whether both use a sector of the same backing device.

@@ -16,6 +16,7 @@ use crate::{
             bio_disk,
             bio_list::BioList,
             hook::{Contexts, Hooks},
+            zones::ZoneReport,
         },
         work::Work,
     },
@@ -68,6 +69,8 @@ impl Route {
     /// Through a table.
     pub(crate) fn through(table: &Arc<Table>) -> Self {
         match table.targets() {
+            // Zoned drives take the detour: their bios must end in terms of the device.
+            _ if table.zone() != 0 => Self::Many(table.clone()),
             [target] if target.device().has_request_queue() => Self::One(target.clone()),
             [target] => Self::Tracked(target.clone()),
             _ => Self::Many(table.clone()),
@@ -134,7 +137,7 @@ impl Io {
 
     #[inline(never)]
     fn forward_tracked(&self, mode: StatsMode, target: &Target, mut bio: OwnedBio) {
-        if let Err(status) = self.track(mode, &mut bio) {
+        if let Err(status) = self.track(mode, &mut bio, false) {
             return bio.end(status);
         }
         let sector = target.extent().map(bio.sector());
@@ -143,14 +146,22 @@ impl Io {
     }
 
     /// Begins to measure a bio, and to track it until it ends, whatever is measured: so that a
-    /// retarget waits for it.
+    /// retarget waits for it. On zoned drives it ends in terms of the device.
     #[inline(never)]
-    pub(super) fn track(&self, mode: StatsMode, bio: &mut OwnedBio) -> Result<(), Status> {
-        self.measure(mode, bio)?;
-        match mode {
-            StatsMode::Full => Ok(()),
-            StatsMode::Off | StatsMode::Counters => self.hooks.attach(bio, Measured::unmeasured),
+    pub(super) fn track(
+        &self,
+        mode: StatsMode,
+        bio: &mut OwnedBio,
+        zoned: bool,
+    ) -> Result<(), Status> {
+        if mode == StatsMode::Counters {
+            self.hooks.owner().count(op_of(bio), bio.bytes());
         }
+        self.hooks
+            .attach_zoned(bio, zoned, |bio, stats| match mode {
+                StatsMode::Full => Measured::begin(bio, stats),
+                StatsMode::Off | StatsMode::Counters => Measured::unmeasured(bio, stats),
+            })
     }
 
     /// Begins to measure a bio that is about to be forwarded.
@@ -183,5 +194,20 @@ impl bio_disk::Operations for Io {
     #[inline]
     fn submit_bio(io: &Self, path: &Path, bio: OwnedBio) {
         io.forward(path, bio);
+    }
+
+    fn report_zones(io: &Self, report: &mut ZoneReport<'_>) -> Result {
+        let table = io.flush_first.table().ok_or(EIO)?;
+        while let Some(sector) = report.next().filter(|sector| *sector < table.sectors()) {
+            let (target, place) = table.find(sector);
+            let extent = target.extent();
+            report.add(
+                target.device(),
+                extent.first(),
+                sector - place.sector,
+                extent.sectors(),
+            )?;
+        }
+        Ok(())
     }
 }

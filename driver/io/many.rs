@@ -4,6 +4,7 @@
 //!
 //! Most lie in one target and go there, as with one target. The others:
 //! - data that spans targets is cut at their borders;
+//! - on zoned drives, with one target, too, bios end with their sector in terms of the device;
 //! - what carries no data goes to each target that has a share of it, as a child;
 //! - a flush goes to every drive;
 //! - data that must not be written before a flush waits in [`FlushFirst`] until every drive has
@@ -13,7 +14,7 @@ use super::bio_path::Io;
 use crate::{
     kernel_ext::{
         block::{
-            bio::{OwnedBio, Status},
+            bio::{Op, OwnedBio, Status},
             bio_list::BioList,
             bio_set::BioSet,
         },
@@ -34,21 +35,24 @@ pub(super) fn forward(io: &Io, mode: StatsMode, table: &Table, mut bio: OwnedBio
     let Some(bios) = table.bios() else {
         return bio.end(Status::IOERR);
     };
-    let waits = bio.is_preflush() && bio.bytes() != 0;
+    let waits = bio.is_preflush() && bio.bytes() != 0 && table.drives().nth(1).is_some();
     // Children come from the table, so it must not go before they have ended.
-    match io.track(mode, &mut bio) {
-        Err(status) => bio.end(status),
-        Ok(()) if waits => {
-            io.flush_first.push(bio);
-            io.flush_first.queue_for_io();
-        }
-        Ok(()) => send(table, bios, bio),
+    if let Err(status) = io.track(mode, &mut bio, table.zone() != 0) {
+        bio.end(status);
+    } else if waits {
+        io.flush_first.push(bio);
+        io.flush_first.queue_for_io();
+    } else {
+        send(table, bios, bio);
     }
 }
 
 /// Sends a bio to the targets that it belongs to.
 fn send(table: &Table, bios: &BioSet, mut bio: OwnedBio) {
-    if bio.bytes() == 0 {
+    if bio.op() == Op::ZONE_RESET_ALL {
+        return reset_all(table, bios, bio);
+    }
+    if bio.bytes() == 0 && !bio.op().is_zone_management() {
         for drive in table.drives() {
             bios.child(&bio, drive.device(), 0, 0).submit();
         }
@@ -78,6 +82,27 @@ fn send(table: &Table, bios: &BioSet, mut bio: OwnedBio) {
     }
 }
 
+/// Empties every zone: a drive at once only if all of it is a target.
+#[cold]
+fn reset_all(table: &Table, bios: &BioSet, bio: OwnedBio) {
+    for target in table.targets() {
+        let (device, extent) = (target.device(), target.extent());
+        if target.is_whole() {
+            bios.child(&bio, device, 0, 0).submit();
+            continue;
+        }
+        let mut sector = 0;
+        while sector < extent.sectors() {
+            let zone = extent.map(sector);
+            if device.is_sequential(zone) {
+                bios.zone_reset(&bio, device, zone).submit();
+            }
+            sector = sector.wrapping_add(table.zone());
+        }
+    }
+    bio.leave_to_children();
+}
+
 /// Bios that wait for a flush of every drive.
 pub(super) struct FlushFirst {
     waiting: Pin<KBox<SpinLock<BioList>>>,
@@ -100,6 +125,11 @@ impl FlushFirst {
         drop(old);
     }
 
+    /// The table.
+    pub(super) fn table(&self) -> Option<Arc<Table>> {
+        self.table.lock().clone()
+    }
+
     fn push(&self, bio: OwnedBio) {
         self.waiting.lock().push(bio);
     }
@@ -111,8 +141,7 @@ impl FlushFirst {
 
 impl Run for FlushFirst {
     fn run(&self) -> Option<u32> {
-        let table = self.table.lock().clone();
-        let table = table.as_ref()?;
+        let table = self.table()?;
         let bios = table.bios()?;
         // One flush for all that wait already.
         let mut waiting = self.take();
@@ -121,7 +150,7 @@ impl Run for FlushFirst {
             match flushed {
                 Ok(()) => {
                     bio.clear_preflush();
-                    send(table, bios, bio);
+                    send(&table, bios, bio);
                 }
                 Err(error) => bio.end(Status::from_error(error)),
             }

@@ -12,3 +12,4 @@ mod disk_stats;
 pub(crate) mod hook;
 pub(crate) mod limits;
 mod request_queue;
+pub(crate) mod zones;

@@ -45,6 +45,15 @@ pub enum ExtentError {
         /// What the drive has from the offset on.
         room: u64,
     },
+    /// The piece does not begin or end where a zone does.
+    ZoneUnaligned {
+        /// Offset or length.
+        what: &'static str,
+        /// What was asked for.
+        bytes: u64,
+        /// Zone size of the drive.
+        zone: u64,
+    },
 }
 
 impl Extent {
@@ -81,6 +90,27 @@ impl Extent {
             first: offset / SECTOR,
             sectors: length / SECTOR,
         })
+    }
+
+    /// Whether the piece is made of whole zones of `zone` sectors, on a drive of `size` sectors, whose
+    /// last zone may be smaller.
+    pub fn check_zones(&self, zone: u64, size: u64) -> Result<(), ExtentError> {
+        let refused = |what, bytes| {
+            Err(ExtentError::ZoneUnaligned {
+                what,
+                bytes,
+                zone: zone * SECTOR,
+            })
+        };
+        // Zones are powers of two.
+        let rest = zone - 1;
+        if self.first & rest != 0 {
+            refused("offset", self.offset_bytes())
+        } else if self.sectors & rest != 0 && self.first + self.sectors != size {
+            refused("length", self.length_bytes())
+        } else {
+            Ok(())
+        }
     }
 
     /// First sector on the drive.

@@ -120,13 +120,6 @@ impl BlockDevice {
             unsafe { (&raw const (*self.limits()).write_stream_granularity).read_volatile() };
         (streams, granularity)
     }
-
-    /// Whether it has zones.
-    pub(crate) fn is_zoned(&self) -> bool {
-        // SAFETY: `limits` points into a live queue; an aligned word is read whole.
-        let features = unsafe { (&raw const (*self.limits()).features).read_volatile() };
-        features & bindings::SHUNT_BLK_FEAT_ZONED != 0
-    }
 }
 
 /// What a holder of block devices wants to know.

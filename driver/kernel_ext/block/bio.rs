@@ -28,6 +28,20 @@ impl Op {
     /// Sectors to be filled with zeroes.
     pub(crate) const WRITE_ZEROES: Self = Self(bindings::req_op_REQ_OP_WRITE_ZEROES);
 
+    /// Data behind the last that was written to a zone.
+    pub(crate) const ZONE_APPEND: Self = Self(bindings::req_op_REQ_OP_ZONE_APPEND);
+    /// A zone is to be empty.
+    pub(super) const ZONE_RESET: Self = Self(bindings::req_op_REQ_OP_ZONE_RESET);
+    /// Every zone is to be empty.
+    pub(crate) const ZONE_RESET_ALL: Self = Self(bindings::req_op_REQ_OP_ZONE_RESET_ALL);
+
+    /// Whether a zone is to change its condition; the bio then has its first sector, and no length.
+    pub(crate) fn is_zone_management(self) -> bool {
+        const FIRST: u32 = bindings::req_op_REQ_OP_ZONE_OPEN;
+        const LAST: u32 = bindings::req_op_REQ_OP_ZONE_RESET_ALL;
+        (FIRST..=LAST).contains(&self.0)
+    }
+
     /// The number that the block layer uses.
     #[inline(always)]
     pub(super) fn as_raw(self) -> u32 {
@@ -247,6 +261,13 @@ impl OwnedBio {
     pub(crate) fn clear_preflush(&mut self) {
         // SAFETY: By the type invariant the bio is live and ours.
         unsafe { (*self.0.as_raw()).bi_opf &= !bindings::SHUNT_REQ_PREFLUSH };
+    }
+
+    /// Changes what the bio does; its flags stay.
+    pub(super) fn set_op(&mut self, op: Op) {
+        let opf = self.opf() & !bindings::SHUNT_REQ_OP_MASK | op.0;
+        // SAFETY: By the type invariant the bio is live and ours.
+        unsafe { (*self.0.as_raw()).bi_opf = opf };
     }
 
     /// Hands the bio to the device that it points at. May sleep.

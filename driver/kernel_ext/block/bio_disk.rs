@@ -13,8 +13,12 @@
 //! [`block/holder.c`](srctree/block/holder.c)
 
 use super::{
-    super::bindings, bdev::BlockDevice, bio::OwnedBio, limits::QueueLimits,
+    super::bindings,
+    bdev::BlockDevice,
+    bio::OwnedBio,
+    limits::QueueLimits,
     request_queue::RequestQueue,
+    zones::{self, ZoneReport},
 };
 use core::{
     cell::UnsafeCell,
@@ -44,6 +48,9 @@ pub(crate) trait Operations: Sized {
     /// Called in process context by the task that submits; it may sleep. Bios that it submits in
     /// turn are queued until it returns, so it must not wait for them.
     fn submit_bio(data: &Self::Data, path: &Self::Path, bio: OwnedBio);
+
+    /// Adds the zones that are asked for to `report`. May sleep.
+    fn report_zones(data: &Self::Data, report: &mut ZoneReport<'_>) -> Result;
 }
 
 /// # Invariants
@@ -97,6 +104,7 @@ impl<T: Operations> BioDisk<T> {
     };
     const REQUEST_TABLE: bindings::block_device_operations = bindings::block_device_operations {
         open: Some(open_callback::<T>),
+        report_zones: Some(zones::report_zones_callback::<T>),
         owner: (&raw const bindings::__this_module).cast_mut(),
         ..pin_init::zeroed()
     };
@@ -180,6 +188,10 @@ impl<T: Operations> BioDisk<T> {
         unsafe { bindings::set_disk_ro(disk, settings.read_only) };
         // SAFETY: As above.
         unsafe { bindings::set_capacity(disk, settings.sectors) };
+        if settings.limits.is_zoned() {
+            // SAFETY: As above; all that a report of the zones needs is there.
+            to_result(unsafe { bindings::blk_revalidate_disk_zones(disk) })?;
+        }
         // SAFETY: The disk is complete; it has no parent and no attribute groups.
         to_result(unsafe {
             bindings::device_add_disk(core::ptr::null_mut(), disk, core::ptr::null_mut())
@@ -286,6 +298,13 @@ impl<T: Operations> BioDisk<T> {
     pub(crate) fn set_sectors(&self, sectors: u64) {
         // SAFETY: By the type invariant the disk is live.
         unsafe { bindings::set_capacity_and_notify(self.disk.as_ptr(), sectors) };
+    }
+
+    /// Lets the block layer look at the zones anew. Sleeps. The disk must not be frozen.
+    pub(crate) fn revalidate_zones(&self) {
+        // What it complains of, it says itself; the disk then has no zones any more.
+        // SAFETY: By the type invariant the disk is live.
+        let _ = unsafe { bindings::blk_revalidate_disk_zones(self.disk.as_ptr()) };
     }
 
     /// Makes the file system on the disk, if there is one, write all out and stop. Sleeps.
@@ -428,6 +447,18 @@ impl Drop for DiskRef {
         // SAFETY: By the type invariant there is a reference to put.
         unsafe { bindings::put_disk(self.0.as_ptr()) };
     }
+}
+
+/// What a disk works with.
+///
+/// # Safety
+///
+/// `disk` must be one that [`BioDisk::new`] makes or made with the same `T`, and not removed.
+pub(super) unsafe fn data<'a, T: Operations>(disk: *mut bindings::gendisk) -> &'a T::Data {
+    // SAFETY: By the contract of this function; so below.
+    let private = unsafe { (*disk).private_data }.cast::<Private<T>>();
+    // SAFETY: As above.
+    unsafe { &(*private).data }
 }
 
 /// Takes a bio: `submit_bio` of `struct block_device_operations`.

@@ -7,7 +7,7 @@
 use super::{
     super::bindings,
     bdev::BlockDevice,
-    bio::{OwnedBio, Status},
+    bio::{Op, OwnedBio, Status},
 };
 use core::ptr::NonNull;
 use kernel::{
@@ -89,6 +89,19 @@ impl BioSet {
         unsafe { bindings::bio_chain(bio.as_ptr(), parent.as_raw()) };
         // SAFETY: A bio that was just made is its maker's.
         unsafe { OwnedBio::from_raw(bio) }
+    }
+
+    /// A bio that empties the zone of `device` that begins at `sector`; otherwise as
+    /// [`Self::child`]. May sleep.
+    pub(crate) fn zone_reset(
+        &self,
+        parent: &OwnedBio,
+        device: &BlockDevice,
+        sector: u64,
+    ) -> OwnedBio {
+        let mut bio = self.child(parent, device, sector, 0);
+        bio.set_op(Op::ZONE_RESET);
+        bio
     }
 
     /// A bio that flushes the cache of `device`. May sleep.

@@ -20,7 +20,7 @@ use super::{
         percpu::PerCpuCounters,
         percpu_stack::{Node, PerCpuStack},
     },
-    bio::{Bio, OwnedBio, Status},
+    bio::{Bio, Op, OwnedBio, Status},
 };
 use core::{
     ffi::c_void,
@@ -58,6 +58,8 @@ struct Context<C: Completion> {
     end_io: bindings::bio_end_io_t,
     private: *mut c_void,
     device: *mut bindings::block_device,
+    /// Where the bio began there; only of those that [`Hooks::attach_zoned`] hooked.
+    sector: u64,
     shared: MaybeUninit<NonNull<Shared<C>>>,
     data: MaybeUninit<C>,
     /// It came from the mempool of `shared`, and goes back there.
@@ -71,6 +73,7 @@ impl<C: Completion> Context<C> {
             end_io: None,
             private: null_mut(),
             device: null_mut(),
+            sector: 0,
             shared: MaybeUninit::uninit(),
             data: MaybeUninit::uninit(),
             reserved,
@@ -269,6 +272,37 @@ impl<C: Completion> Hooks<C> {
         bio: &mut OwnedBio,
         begin: impl FnOnce(&Bio, &C::Owner) -> C,
     ) -> Result<(), Status> {
+        self.attach_with(bio, begin, end_io_callback::<C>)?;
+        Ok(())
+    }
+
+    /// As [`Self::attach`]. If `zoned`, the bio ends with its sector in terms of the disk that it was
+    /// sent to: a zone append with what was written, an operation on a zone with its zone.
+    #[inline(always)]
+    pub(crate) fn attach_zoned(
+        &self,
+        bio: &mut OwnedBio,
+        zoned: bool,
+        begin: impl FnOnce(&Bio, &C::Owner) -> C,
+    ) -> Result<(), Status> {
+        let sector = bio.sector();
+        let end_io = match zoned {
+            true => end_zone_io_callback::<C>,
+            false => end_io_callback::<C>,
+        };
+        let context = self.attach_with(bio, begin, end_io)?;
+        // SAFETY: The context belongs to the bio, which is ours.
+        unsafe { (*context).sector = sector };
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn attach_with(
+        &self,
+        bio: &mut OwnedBio,
+        begin: impl FnOnce(&Bio, &C::Owner) -> C,
+        end_io: unsafe extern "C" fn(*mut bindings::bio),
+    ) -> Result<*mut Context<C>, Status> {
         let shared = self.shared();
         let Some(context) = shared.contexts.take(shared, bio.is_nowait()) else {
             return Err(Status::AGAIN);
@@ -290,8 +324,8 @@ impl<C: Completion> Hooks<C> {
         // SAFETY: As above.
         unsafe { (*raw).bi_private = context.cast() };
         // SAFETY: As above.
-        unsafe { (*raw).bi_end_io = Some(end_io_callback::<C>) };
-        Ok(())
+        unsafe { (*raw).bi_end_io = Some(end_io) };
+        Ok(context)
     }
 
     /// Waits until no bio is hooked. Sleeps; the caller has to see to it that none comes.
@@ -333,6 +367,35 @@ impl<C: Completion> Drop for Shared<C> {
         // SAFETY: By the type invariant the mempool is ours, and every element is back.
         unsafe { bindings::mempool_destroy(self.reserve.as_ptr()) };
     }
+}
+
+/// Completes a hooked bio whose sector was kept: `bi_end_io` of `struct bio`.
+///
+/// # Safety
+///
+/// As of [`end_io_callback`]; [`Hooks::attach_zoned`] has kept the sector.
+unsafe extern "C" fn end_zone_io_callback<C: Completion>(bio: *mut bindings::bio) {
+    // SAFETY: `attach` stored a context there; a bio that ends belongs to its completion. So below.
+    let context = unsafe { (*bio).bi_private }.cast::<Context<C>>();
+    // SAFETY: As above.
+    let mut sector = unsafe { (*context).sector };
+    // SAFETY: As above.
+    let ended = unsafe { Bio::from_raw(NonNull::new_unchecked(bio)) };
+    let op = ended.op();
+    if op == Op::ZONE_APPEND && ended.status().is_ok() {
+        // Zones begin at multiples of their size on both, and the bio began with its zone.
+        // SAFETY: As above: the device that it was sent to is live.
+        let queue = unsafe { (*(*bio).bi_bdev).bd_queue };
+        // SAFETY: As above.
+        let zone = unsafe { (*queue).limits.chunk_sectors };
+        sector += ended.sector() & u64::from(zone.wrapping_sub(1));
+    }
+    if op == Op::ZONE_APPEND || op.is_zone_management() {
+        // SAFETY: As above.
+        unsafe { (*bio).bi_iter.bi_sector = sector };
+    }
+    // SAFETY: By the contract of this function.
+    unsafe { end_io_callback::<C>(bio) };
 }
 
 /// Completes a hooked bio: `bi_end_io` of `struct bio`.

@@ -42,7 +42,36 @@ impl QueueLimits {
         };
         // SAFETY: As above. Protection information that the devices do not have in common is none.
         unsafe { bindings::shunt_stack_integrity(&mut self.raw, device.as_raw()) };
+        self.stack_zones(device);
         self.stack_streams(device);
+    }
+
+    /// Whether the disk has zones.
+    pub(super) fn is_zoned(&self) -> bool {
+        self.raw.features & bindings::SHUNT_BLK_FEAT_ZONED != 0
+    }
+
+    /// What the block layer's own stacking leaves out of zones. A zone append is passed on, so it is
+    /// up to the devices whether to emulate it.
+    fn stack_zones(&mut self, device: &BlockDevice) {
+        if !self.is_zoned() {
+            return;
+        }
+        let raw = &mut self.raw;
+        // SAFETY: It points into a live queue. The numbers may change one by one meanwhile.
+        let below = unsafe { &*device.limits() };
+        let append = below.max_zone_append_sectors;
+        raw.max_hw_zone_append_sectors = match self.stacked {
+            true => raw.max_hw_zone_append_sectors.min(append),
+            false => append,
+        };
+        // 0 is no limit.
+        let least = |one: u32, other: u32| match (one, other) {
+            (0, limit) | (limit, 0) => limit,
+            _ => one.min(other),
+        };
+        raw.max_open_zones = least(raw.max_open_zones, below.max_open_zones);
+        raw.max_active_zones = least(raw.max_active_zones, below.max_active_zones);
     }
 
     /// Write streams are left out by the block layer's own stacking.
@@ -78,8 +107,31 @@ impl QueueLimits {
     ///
     /// What it cannot do.
     pub(crate) fn keep_promises(&mut self, promised: &Self) -> Result<(), &'static str> {
+        let zoned = self.is_zoned();
         let (new, old) = (&mut self.raw, &promised.raw);
         let lost = |old: u32, new: u32| old != 0 && new == 0;
+        if zoned != promised.is_zoned() {
+            return Err(if zoned {
+                "writes in any order"
+            } else {
+                "zones"
+            });
+        }
+        if zoned {
+            // 0 is no limit.
+            let fewer = |old: u32, new: u32| new != 0 && (old == 0 || new < old);
+            if new.chunk_sectors != old.chunk_sectors {
+                return Err("zones of another size");
+            }
+            if new.max_hw_zone_append_sectors < old.max_hw_zone_append_sectors {
+                return Err("larger zone appends");
+            }
+            if fewer(old.max_open_zones, new.max_open_zones)
+                || fewer(old.max_active_zones, new.max_active_zones)
+            {
+                return Err("more open or active zones");
+            }
+        }
         if new.logical_block_size > old.logical_block_size {
             return Err("a smaller logical block");
         }

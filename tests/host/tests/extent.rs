@@ -77,6 +77,7 @@ proptest! {
                 prop_assert_eq!((said, room), (length, whole - offset));
                 prop_assert!(length > room);
             }
+            Err(ExtentError::ZoneUnaligned { .. }) => prop_assert!(false, "no zones were asked for"),
         }
     }
 
@@ -116,6 +117,16 @@ proptest! {
         let shared = (one_first..one_first + one_length).any(|at| (other_first..other_first + other_length).contains(&at));
         prop_assert_eq!(one.overlaps(&other), shared);
         prop_assert_eq!(other.overlaps(&one), shared);
+    }
+
+    #[test]
+    fn a_piece_is_whole_zones_just_if_it_begins_and_ends_with_one(
+        (piece, size, _) in piece(), shift in 0u32..40,
+    ) {
+        let zone = 1u64 << shift;
+        let (first, end) = (piece.first(), piece.first() + piece.sectors());
+        let whole = first % zone == 0 && (end % zone == 0 || end == size / SECTOR);
+        prop_assert_eq!(piece.check_zones(zone, size / SECTOR).is_ok(), whole);
     }
 
     #[test]
@@ -210,4 +221,27 @@ fn a_block_is_at_least_a_sector() {
             })
         );
     }
+}
+
+#[test]
+fn what_is_not_whole_zones_is_refused_with_the_zone_size() {
+    let zone = 4 * KIB / SECTOR;
+    let piece = |offset, length| Extent::within(offset, Some(length), 64 * KIB, SECTOR).unwrap();
+    let refused = |what, bytes| {
+        Err(ExtentError::ZoneUnaligned {
+            what,
+            bytes,
+            zone: 4 * KIB,
+        })
+    };
+    let size = 64 * KIB / SECTOR;
+    assert_eq!(piece(4 * KIB, 8 * KIB).check_zones(zone, size), Ok(()));
+    assert_eq!(
+        piece(KIB, 4 * KIB).check_zones(zone, size),
+        refused("offset", KIB)
+    );
+    assert_eq!(
+        piece(0, 5 * KIB).check_zones(zone, size),
+        refused("length", 5 * KIB)
+    );
 }

@@ -39,6 +39,7 @@ mod tables;
 mod tree;
 mod truth;
 mod ynl;
+mod zoned;
 
 const TOPICS: &[&[Case]] = &[
     data::CASES,
@@ -61,6 +62,7 @@ const TOPICS: &[&[Case]] = &[
     ynl::CASES,
     many::CASES,
     polled::CASES,
+    zoned::CASES,
     tables::CASES,
     retarget::CASES,
     suspend::CASES,

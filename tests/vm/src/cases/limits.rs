@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The queue limits of a device are those of its drive.
 
-use crate::guest::flash::{COUNT, flash};
+use crate::guest::flash::{COUNT, flash, zoned};
 use crate::guest::loop_device::Loop;
 use crate::guest::module::Module;
 use crate::guest::shunt::Device;
@@ -9,6 +9,7 @@ use crate::guest::sysfs;
 
 cases!("limits":
     a_device_has_the_limits_of_its_drive,
+    a_device_has_the_zones_of_its_drive,
     a_device_on_a_loop_device_has_the_limits_of_that,
 );
 
@@ -32,6 +33,13 @@ fn a_device_has_the_limits_of_its_drive() {
         let device = Device::map("vol0", &drive.path);
         assert_same_limits(&device, &drive.name);
     }
+}
+
+fn a_device_has_the_zones_of_its_drive() {
+    let _module = Module::load();
+    let drive = zoned(0);
+    let device = Device::map("vol0", &drive.path);
+    assert_same_limits(&device, &drive.name);
 }
 
 fn a_device_on_a_loop_device_has_the_limits_of_that() {

@@ -22,11 +22,24 @@ pub(crate) const COUNT: u32 = 4;
 /// Number of the drive whose logical blocks have 4096 bytes; those of the others have 512.
 pub(crate) const BIG_BLOCKS: u32 = 3;
 
+/// Zone size of the zoned drives in bytes, and how much of a zone can be written.
+pub(crate) const ZONE: (u64, u64) = (4 << 20, 3 << 20);
+
 /// The drive with serial number `flashN`.
 #[track_caller]
 pub(crate) fn flash(number: u32) -> Flash {
-    let serial = format!("flash{number}");
-    find(&serial).unwrap_or_else(|| panic!("there is no drive with serial {serial}"))
+    with_serial(&format!("flash{number}"))
+}
+
+/// The zoned drive with serial number `zonedN`; there are two, of the same kind.
+#[track_caller]
+pub(crate) fn zoned(number: u32) -> Flash {
+    with_serial(&format!("zoned{number}"))
+}
+
+#[track_caller]
+fn with_serial(serial: &str) -> Flash {
+    find(serial).unwrap_or_else(|| panic!("there is no drive with serial {serial}"))
 }
 
 /// The drive with this serial number, if there is one.

@@ -19,7 +19,7 @@ pub(crate) fn run(release: Option<&str>) -> Result<bool> {
     fs::write(parts.console(), "").map_err(because(parts.console().display()))?;
     let mut out = std::io::stdout();
     println!(
-        "Booting Debian's kernel {} in QEMU, with four emulated NVMe flash drives ...",
+        "Booting Debian's kernel {} in QEMU, with four emulated NVMe flash drives and two zoned ones ...",
         parts.release
     );
     let mut machine = Machine::boot(&parts)?;

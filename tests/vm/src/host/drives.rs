@@ -23,6 +23,9 @@ const FLASH: [(u64, u32); 4] = [
 /// Drives that are not plugged in at boot, as block nodes `hotN`, and as many slots for them, `slotN`.
 const HOT: [u64; 2] = [64 * MIB, 64 * MIB];
 
+/// Zoned drives, the same in all: size, zone size, what can be written of a zone. Their serials are `zoned` and a number.
+const ZONED: [(u64, u64, u64); 2] = [(64 * MIB, 4 * MIB, 3 * MIB); 2];
+
 /// Name of such a folder, before the number of the process that it belongs to.
 const FOLDER: &str = "drives-";
 
@@ -43,6 +46,9 @@ impl Drives {
         }
         for (index, bytes) in HOT.iter().enumerate() {
             sparse(&drives.hot(index), *bytes)?;
+        }
+        for (index, (bytes, ..)) in ZONED.iter().enumerate() {
+            sparse(&drives.zoned(index), *bytes)?;
         }
         drives.make_payload(parts)?;
         Ok(drives)
@@ -65,6 +71,9 @@ impl Drives {
                 "discard=unmap,cache=unsafe",
             );
         }
+        for index in 0..ZONED.len() {
+            drive(&format!("zoned{index}"), &self.zoned(index), "cache=unsafe");
+        }
         let mut device = |text: String| arguments.extend(["-device".to_owned(), text]);
         device("nvme,serial=root,drive=root".to_owned());
         device("nvme,serial=payload,drive=payload".to_owned());
@@ -72,6 +81,13 @@ impl Drives {
             device(format!("nvme,id=nvme{index},serial=flash{index}"));
             device(format!(
                 "nvme-ns,bus=nvme{index},drive=flash{index},logical_block_size={block},physical_block_size={block}"
+            ));
+        }
+        for (index, (_, zone, capacity)) in ZONED.iter().enumerate() {
+            device(format!("nvme,id=znvme{index},serial=zoned{index}"));
+            device(format!(
+                "nvme-ns,bus=znvme{index},drive=zoned{index},zoned=on,zoned.zone_size={zone},zoned.zone_capacity={capacity},\
+                 zoned.max_open=8,zoned.max_active=12"
             ));
         }
         for index in 0..HOT.len() {
@@ -102,6 +118,10 @@ impl Drives {
     /// Argument that makes QEMU listen there.
     pub(crate) fn monitor_argument(&self) -> String {
         format!("unix:{},server=on,wait=off", self.monitor().display())
+    }
+
+    fn zoned(&self, index: usize) -> PathBuf {
+        self.folder.join(format!("zoned{index}.raw"))
     }
 
     fn hot(&self, index: usize) -> PathBuf {
