@@ -158,7 +158,7 @@ fn the_daemon_tells_what_it_does_and_refuses_a_wrong_level() {
     };
     let help = run("--help");
     assert_eq!(help.status.code(), Some(0));
-    assert!(text(&help.stdout).contains("Follows the shunt block devices and logs every change"));
+    assert!(text(&help.stdout).contains("Keeps the shunt block devices as a file wants them"));
     let wrong = run("--log-level=loud");
     assert_eq!(wrong.status.code(), Some(2));
     assert!(text(&wrong.stderr).contains("[possible values: error, warn, info, debug, trace]"));
