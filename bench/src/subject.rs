@@ -46,6 +46,8 @@ pub(crate) enum Stats {
     Off,
     Counters,
     Full,
+    /// As `Full`, while somebody listens to the statistics every 100 ms.
+    Heard,
 }
 
 impl Table {
@@ -104,7 +106,17 @@ impl Stats {
         match self {
             Self::Off => "off",
             Self::Counters => "counters",
-            Self::Full => "full",
+            Self::Full | Self::Heard => "full",
+        }
+    }
+}
+
+impl fmt::Display for Stats {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.word())?;
+        match self {
+            Self::Heard => out.write_str(" + listener"),
+            _ => Ok(()),
         }
     }
 }
@@ -137,7 +149,7 @@ impl fmt::Display for Subject {
                 queue,
                 stats,
                 table,
-            } => out.pad(&format!("shunt {} {}{table}", queue.word(), stats.word())),
+            } => out.pad(&format!("shunt {} {stats}{table}", queue.word())),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! Running programs of the guest.
 
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use super::{Result, because};
 
@@ -45,5 +45,38 @@ pub(super) fn run_server(words: &[&str]) -> Result<()> {
     match ended.success() {
         true => Ok(()),
         false => Err(format!("{}: {ended}", words[0])),
+    }
+}
+
+/// A program that runs beside what is measured; what it says is lost. Ended on drop.
+pub(super) struct Beside(Child);
+
+impl Beside {
+    /// Starts it.
+    pub(super) fn start(words: &[&str]) -> Result<Self> {
+        let child = Command::new(words[0])
+            .args(&words[1..])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        child.map(Self).map_err(because(words[0]))
+    }
+
+    /// Fails if it has ended.
+    pub(super) fn check(&mut self) -> Result<()> {
+        match self.0.try_wait() {
+            Ok(None) => Ok(()),
+            Ok(Some(status)) => Err(format!("what should run beside it has ended: {status}")),
+            Err(why) => Err(why.to_string()),
+        }
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        // It may have ended by itself, which is as good.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }

@@ -30,7 +30,11 @@ pub(super) fn measure(
             continue;
         }
         let records = match Device::over(subject, drive) {
-            Ok(device) => rounds(subject, device.path(), jobs, effort)?,
+            Ok(mut device) => {
+                let records = rounds(subject, device.path(), jobs, effort)?;
+                device.check()?;
+                records
+            }
             Err(why) => vec![Record::Missing(Missing::new(subject, "", why))],
         };
         for record in records {

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::command::Beside;
 use super::drive::{Drive, Piece};
 use super::{Result, because, command};
 use crate::subject::{Queue, Stats, Subject, Table};
@@ -17,6 +18,8 @@ pub(super) struct Device {
     path: String,
     /// The command that takes it away; none if it was there before.
     remove: Vec<String>,
+    /// Who listens to its statistics.
+    listener: Option<Beside>,
 }
 
 impl Device {
@@ -31,6 +34,7 @@ impl Device {
             Subject::Raw => Ok(Self {
                 path: piece.drive.path(),
                 remove: Vec::new(),
+                listener: None,
             }),
             Subject::Loop => Self::bind_loop(piece),
             Subject::Ublk => Self::add_ublk(piece),
@@ -48,6 +52,11 @@ impl Device {
         &self.path
     }
 
+    /// Fails if somebody should listen and does not.
+    pub(super) fn check(&mut self) -> Result<()> {
+        self.listener.as_mut().map_or(Ok(()), Beside::check)
+    }
+
     fn bind_loop(piece: &Piece) -> Result<Self> {
         command::run(&["modprobe", "loop"])?;
         let offset = format!("--offset={}", piece.offset);
@@ -58,6 +67,7 @@ impl Device {
         let path = path.trim().to_owned();
         Ok(Self {
             remove: words(&["losetup", "--detach", &path]),
+            listener: None,
             path,
         })
     }
@@ -75,6 +85,7 @@ impl Device {
         Ok(Self {
             path: "/dev/ublkb0".to_owned(),
             remove: words(&["kublk", "del", "-n", "0"]),
+            listener: None,
         })
     }
 
@@ -84,6 +95,7 @@ impl Device {
         let device = Self {
             path: format!("/dev/mapper/{name}"),
             remove: words(&["dmsetup", "remove", "--retry", name]),
+            listener: None,
         };
         if statistics {
             command::run(&["dmsetup", "message", name, "0", DM_STATS])?;
@@ -115,15 +127,23 @@ impl Device {
         let shown = command::run(&["shunt", "show", name, "--json"])?;
         let shown: Value = serde_json::from_str(&shown).map_err(because("what shunt said"))?;
         let path = shown["device"]["path"].as_str();
+        let listener = match stats {
+            Stats::Heard => Some(Beside::start(&[
+                "shunt", "stats", name, "--watch", "0.1", "--json",
+            ])?),
+            _ => None,
+        };
         Ok(Self {
             path: path.ok_or("shunt shows no path")?.to_owned(),
             remove: words(&["shunt", "unmap", name]),
+            listener,
         })
     }
 }
 
 impl Drop for Device {
     fn drop(&mut self) {
+        self.listener = None;
         if self.remove.is_empty() {
             return;
         }

@@ -6,13 +6,14 @@ use crate::record::Effort;
 use crate::subject::{Queue, Stats, Subject, Table};
 
 /// What the budget compares, the drive itself first.
-pub(super) const BUDGET: [Subject; 6] = [
+pub(super) const BUDGET: [Subject; 7] = [
     Subject::Raw,
     Subject::DM_LINEAR,
     Subject::DM_STATS,
     Subject::bio(Stats::Off),
     Subject::bio(Stats::Counters),
     Subject::bio(Stats::Full),
+    Subject::bio(Stats::Heard),
 ];
 
 /// What every job is run on, the drive itself first.
