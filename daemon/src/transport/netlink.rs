@@ -117,19 +117,37 @@ impl Transport for Netlink {
 }
 
 /// The kernel that runs.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RunningKernel;
+#[derive(Clone, Copy, Debug)]
+pub struct RunningKernel {
+    /// Room for events of each listener that were not taken yet, in bytes.
+    pub event_room: usize,
+}
+
+impl Default for RunningKernel {
+    fn default() -> Self {
+        Self {
+            event_room: EVENT_ROOM,
+        }
+    }
+}
+
+impl RunningKernel {
+    fn client(&self, mut netlink: Netlink) -> Client<Netlink> {
+        netlink.set_event_room(self.event_room);
+        Client::new(netlink)
+    }
+}
 
 impl Kernel for RunningKernel {
     type Transport = Netlink;
     type Arrivals = NetlinkArrivals;
 
     fn connect(&self) -> Result<Client<Netlink>> {
-        Netlink::connect().map(Client::new)
+        Netlink::connect().map(|netlink| self.client(netlink))
     }
 
     fn connect_if_loaded(&self) -> Result<Client<Netlink>> {
-        Netlink::connect_if_loaded().map(Client::new)
+        Netlink::connect_if_loaded().map(|netlink| self.client(netlink))
     }
 
     fn arrivals(&self) -> Result<NetlinkArrivals> {

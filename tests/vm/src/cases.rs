@@ -12,6 +12,8 @@ macro_rules! cases {
 
 mod busy;
 mod caps;
+mod config;
+mod daemon;
 mod data;
 mod errors;
 mod events;
@@ -71,6 +73,8 @@ const TOPICS: &[&[Case]] = &[
     force::CASES,
     leaks::CASES,
     // Take drives away and bring them back, so they come last.
+    config::CASES,
+    daemon::CASES,
     loss::CASES,
     hot::CASES,
 ];

@@ -8,7 +8,10 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use log::LevelFilter;
-use shunt::exporter::{self, Address};
+use shunt::{
+    exporter::{self, Address},
+    units::Bytes,
+};
 
 /// Keeps the shunt block devices as a file wants them, and logs every change.
 ///
@@ -35,6 +38,12 @@ pub(crate) struct Cli {
     /// only. They tell names and figures of the devices, and no path of a drive.
     #[arg(long, value_name = "ADDRESS", default_value_t = Metrics::At(exporter::DEFAULT))]
     pub(crate) metrics: Metrics,
+
+    /// How much the kernel keeps of changes that were not read yet
+    ///
+    /// If it is full, something is lost, which is counted, and all devices are read anew.
+    #[arg(long, value_name = "SIZE", default_value = "4M")]
+    pub(crate) receive_buffer: Bytes,
 }
 
 /// Whether and where metrics are served.

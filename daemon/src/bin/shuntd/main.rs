@@ -54,9 +54,12 @@ fn run(cli: Cli) -> shunt::Result<()> {
     let mut signals = Signals::take()?;
     let mut drives = Drives::listen()?;
     log::info!("following the devices");
+    let kernel = RunningKernel {
+        event_room: usize::try_from(cli.receive_buffer.0).unwrap_or(usize::MAX),
+    };
     let overruns = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&overruns);
-    let mut keeper = Keeper::start(RunningKernel, move |report| {
+    let mut keeper = Keeper::start(kernel, move |report| {
         if report == Report::Update(Update::Overrun) {
             counted.fetch_add(1, Ordering::Relaxed);
         }
@@ -84,7 +87,7 @@ fn serve_metrics(metrics: Metrics, overruns: Arc<AtomicU64>) -> shunt::Result<()
     };
     exporter::start(address, exporter::Limits::default(), move || {
         // A module that somebody unloaded stays so.
-        let client = RunningKernel.connect_if_loaded();
+        let client = RunningKernel::default().connect_if_loaded();
         Snapshot::take(client, overruns.load(Ordering::Relaxed))
     })
     .map_err(|source| Error::System {
