@@ -15,19 +15,19 @@ pub(crate) const SLOWNESS: u32 = 5;
 /// kmemleak spares what is younger, and reports what two scans in a row found alike.
 const YOUNG: Duration = Duration::from_secs(6);
 
+/// Whether it is the kernel that runs.
+pub(crate) fn runs() -> bool {
+    Path::new(LEAKS).exists()
+}
+
 /// A limit on the time of something, for the kernel that runs.
 pub(crate) fn limit(limit: Duration) -> Duration {
-    limit
-        * if Path::new(LEAKS).exists() {
-            SLOWNESS
-        } else {
-            1
-        }
+    limit * if runs() { SLOWNESS } else { 1 }
 }
 
 /// Puts what was leaked since the boot into the kernel log, where it counts as a complaint.
 pub(super) fn look_for_leaks() {
-    if !Path::new(LEAKS).exists() {
+    if !runs() {
         return;
     }
     thread::sleep(YOUNG);

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A write load in the background that goes on until something ends it; killed on drop.
 
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Stdio};
 use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 
 use super::command::command;
 use super::wait::Poll;
@@ -32,6 +36,7 @@ impl Load {
             &filename,
         ];
         let child = command(&words)
+            .process_group(0)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
@@ -49,6 +54,22 @@ impl Load {
         assert!(!ended.success(), "the load ended without an error");
     }
 
+    /// Keeps it from sending anything more. What it has sent may still be on its way.
+    pub(crate) fn pause(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn go_on(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        // The load is threads of a child of it.
+        let group = Pid::from_raw(self.child.id() as i32);
+        killpg(group, signal).expect("it is our child");
+    }
+
     /// Whether it is still at work.
     pub(crate) fn goes_on(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
@@ -58,7 +79,7 @@ impl Load {
 impl Drop for Load {
     fn drop(&mut self) {
         // It may have ended by itself.
-        let _ = self.child.kill();
+        let _ = killpg(Pid::from_raw(self.child.id() as i32), Signal::SIGKILL);
         let _ = self.child.wait();
     }
 }

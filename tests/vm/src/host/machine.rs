@@ -175,9 +175,11 @@ impl Machine {
         }
     }
 
-    /// Gives a guest that cannot go on the time to power off by itself, so that its console is whole.
-    pub(crate) fn abandon(mut self) {
+    /// Gives a guest that cannot go on the time to power off by itself, so that its console is whole; ends it, and gives
+    /// what QEMU said on its standard error.
+    pub(crate) fn abandon(&mut self) -> String {
         let _ = self.event(Instant::now() + Duration::from_secs(10));
+        self.end()
     }
 
     /// Ends QEMU and gives what it said on its standard error.
@@ -200,11 +202,12 @@ impl Drop for Machine {
 
 /// QEMU with the kernel, without drives and ports.
 pub(crate) fn command(parts: &Parts, parameters: &str) -> Command {
-    // Shadow memory takes an eighth, and processors in one emulator wait for each other's locks.
-    let (processors, memory) = if parts.debug {
-        ("1", "3G")
-    } else {
-        ("2", "2G")
+    // Shadow memory takes an eighth.
+    let memory = if parts.debug { "3G" } else { "2G" };
+    let parameters = match host_khz().filter(|_| parts.debug) {
+        // Without ACPI it finds nothing to measure the processor's clock by, and would count its own ticks.
+        Some(khz) => format!("{parameters} tsc_early_khz={khz} tsc=reliable"),
+        None => parameters.to_owned(),
     };
     // QEMU ends with the harness, however that ends.
     let mut qemu = Command::new("setpriv");
@@ -217,15 +220,24 @@ pub(crate) fn command(parts: &Parts, parameters: &str) -> Command {
             "-m",
             memory,
             "-smp",
-            processors,
+            // Without ACPI a kernel sees one processor a socket.
+            "2,sockets=2",
             "-machine",
             "q35",
         ])
         .args(["-nodefaults", "-no-reboot", "-display", "none"])
         .arg("-kernel")
         .arg(&parts.kernel)
-        .args(["-append", parameters]);
+        .args(["-append", &parameters]);
     qemu
+}
+
+/// Rate of this machine's clock, which an emulated processor shows as its own.
+fn host_khz() -> Option<u64> {
+    let text = fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("cpu MHz"))?;
+    let mhz: f64 = line.split_once(':')?.1.trim().parse().ok()?;
+    Some((mhz * 1000.0) as u64)
 }
 
 /// The last lines of the console.

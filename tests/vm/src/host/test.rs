@@ -97,9 +97,11 @@ fn run_on(parts: &Parts, mut left: VecDeque<&Case>, label: String) -> Result<Tal
             sound = match run_case(parts, &mut machine, case) {
                 Ok(report) => tally.add(case, report),
                 Err(gone) => {
+                    let errors = machine.abandon();
+                    let tail = tail(&parts.console());
                     tally.fail(
                         &case.full_name(),
-                        &format!("{gone}; its last words:\n{}", tail(&parts.console())),
+                        &format!("{gone}; its last words:\n{tail}{errors}"),
                     );
                     false
                 }
