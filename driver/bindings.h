@@ -10,6 +10,7 @@
 #include <linux/blkdev.h>
 #include <linux/capability.h>
 #include <linux/delay.h>
+#include <linux/hdreg.h>
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/mempool.h>
@@ -19,6 +20,7 @@
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/sched/mm.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include <net/genetlink.h>

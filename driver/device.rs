@@ -191,6 +191,11 @@ impl Device {
         self.table().spec()
     }
 
+    /// Whether its I/O waits. Sleeps.
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.settings.lock().suspended
+    }
+
     /// Whether its drives are to be opened for reading only. Sleeps.
     pub(crate) fn opens_read_only(&self) -> bool {
         self.settings.lock().opened_read_only

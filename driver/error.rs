@@ -32,6 +32,8 @@ pub(crate) enum Refused {
     UnknownName,
     /// The device with this id is open.
     Open(u32),
+    /// The device stands on the device with this id, which is suspended.
+    OnSuspended(u32),
     /// A target cannot be used: its number, and why.
     Target(u16, TargetError),
     /// More targets than a table may have.
@@ -163,7 +165,7 @@ impl Refused {
             | Self::Stripe { .. } => EINVAL,
             Self::NameTaken(_) => EEXIST,
             Self::UnknownId(_) | Self::UnknownName => ENODEV,
-            Self::Open(_) => EBUSY,
+            Self::Open(_) | Self::OnSuspended(_) => EBUSY,
             Self::Target(_, error) => error.error(),
             Self::TooManyTargets => E2BIG,
             Self::Shorter { .. } => ERANGE,
@@ -182,6 +184,7 @@ impl Refused {
             Self::UnknownId(id) => write!(f, "no device has the id {id}"),
             Self::UnknownName => f.write_str("no device has that name"),
             Self::Open(id) => write!(f, "shunt{id} is open"),
+            Self::OnSuspended(id) => write!(f, "it stands on shunt{id}, which is suspended"),
             Self::Target(0, error) => error.write(f),
             Self::Target(number, error) => {
                 write!(f, "target {number}: ")?;

@@ -140,6 +140,16 @@ unsigned int shunt_minor(dev_t dev)
 	return MINOR(dev);
 }
 
+unsigned int shunt_noio_save(void)
+{
+	return memalloc_noio_save();
+}
+
+void shunt_noio_restore(unsigned int flags)
+{
+	memalloc_noio_restore(flags);
+}
+
 struct sk_buff *shunt_genlmsg_new(size_t payload)
 {
 	return genlmsg_new(payload, GFP_KERNEL);

@@ -77,6 +77,9 @@ bool shunt_has_crypto(struct block_device *bdev);
 unsigned int shunt_major(dev_t dev);
 unsigned int shunt_minor(dev_t dev);
 
+unsigned int shunt_noio_save(void);
+void shunt_noio_restore(unsigned int flags);
+
 struct sk_buff *shunt_genlmsg_new(size_t payload);
 void shunt_genlmsg_end(struct sk_buff *skb, void *header);
 void shunt_genlmsg_cancel(struct sk_buff *skb, void *header);

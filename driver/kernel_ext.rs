@@ -13,10 +13,13 @@
 //! | `block/request_queue.rs` | `struct blk_mq_tag_set` | data of requests in `kernel::block::mq` |
 //! | `block/bdev.rs` | opened `struct block_device` | `kernel::block::bdev` |
 //! | `block/limits.rs` | `struct queue_limits` | stacking in `GenDiskBuilder` |
+//! | `block/capabilities.rs` | the same, as numbers | none yet |
+//! | `block/zones.rs`, `block/ioctl.rs` | `struct block_device_operations` | more of `GenDisk` |
 //! | `net/genl.rs`, `net/dump.rs` | `struct genl_family` | operations in `kernel::net::netlink` |
 //! | `net/attr.rs` | `struct nlattr`, `struct nla_policy` | the same |
 //! | `clock.rs` | `ktime_get()` | `Instant::as_nanos` for modules |
 //! | `errno.rs` | error numbers | the missing names |
+//! | `noio.rs` | `memalloc_noio_save()` | allocation scopes |
 //! | `module_pin.rs` | `try_module_get()` | the same on `ThisModule` |
 //! | `work.rs` | `struct delayed_work` | owned work items |
 //! | `percpu.rs`, `percpu_stack.rs` | per-CPU allocations | `kernel::percpu` |
@@ -27,6 +30,7 @@ pub(crate) mod clock;
 pub(crate) mod errno;
 pub(crate) mod module_pin;
 pub(crate) mod net;
+mod noio;
 pub(crate) mod percpu;
 mod percpu_stack;
 pub(crate) mod work;

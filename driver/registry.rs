@@ -168,6 +168,7 @@ impl Change<'_> {
 
     /// Replaces the table of a device. Sleeps.
     pub(crate) fn retarget(&mut self, device: &Device, table: &TableSpec) -> Result<(), Refused> {
+        self.check_below(device)?;
         let read_only = device.opens_read_only();
         let table = self.open(table, read_only, Some(device))?;
         device.set_table(table.clone(), read_only)?;
@@ -180,6 +181,22 @@ impl Change<'_> {
         self.retarget(device, &device.table_spec()?)
     }
 
+    /// Lets new I/O of a device wait, and with `freeze` its file system. Sleeps.
+    pub(crate) fn suspend(&mut self, device: &Device, freeze: bool) -> Result<(), Refused> {
+        self.check_below(device)?;
+        device.suspend(freeze)
+    }
+
+    /// Whether what is in flight of a device can end: not if it waits on a device below, whose
+    /// resume would wait for this change.
+    fn check_below(&self, device: &Device) -> Result<(), Refused> {
+        let devices = self.registry.devices.lock();
+        match devices.suspended_below(&device.table(), devices.list.len()) {
+            Some(id) => Err(Refused::OnSuspended(id)),
+            None => Ok(()),
+        }
+    }
+
     /// Lets a device refuse writes, or not. Sleeps.
     pub(crate) fn set_read_only(
         &mut self,
@@ -187,6 +204,7 @@ impl Change<'_> {
         read_only: bool,
     ) -> Result<(), Refused> {
         if !read_only && device.opens_read_only() {
+            self.check_below(device)?;
             let table = self.open(&device.table_spec()?, false, Some(device))?;
             device.set_table(table, false)?;
         }
@@ -203,6 +221,7 @@ impl Change<'_> {
     pub(crate) fn remove(&mut self, key: &Key, force: bool) -> Result<Arc<Device>, Refused> {
         let device = self.find(key)?;
         if force {
+            self.check_below(&device)?;
             device.kill();
         } else {
             device
@@ -291,6 +310,16 @@ impl Devices {
                 && self.list.iter().any(|device| {
                     device.is_below(table) && self.stands_on(&device.table(), user, depth - 1)
                 })
+    }
+
+    /// A suspended device that a table stands on, directly or over at most `depth` others.
+    fn suspended_below(&self, table: &Table, depth: usize) -> Option<u32> {
+        let mut below = self.list.iter().filter(|device| device.is_below(table));
+        below.find_map(|device| match device.is_suspended() {
+            true => Some(device.id()),
+            false if depth == 0 => None,
+            false => self.suspended_below(&device.table(), depth - 1),
+        })
     }
 
     fn insert(&mut self, place: usize, device: Arc<Device>) -> Result<(), Refused> {

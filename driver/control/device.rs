@@ -95,7 +95,7 @@ fn set(change: &mut Change<'_>, device: &Device, said: decode::Said<'_>) -> Resu
         (Some(table), false, None, None) => change.retarget(device, &table)?,
         (None, true, None, None) => change.resize(device)?,
         (None, false, Some(State::Live), None) => device.resume()?,
-        (None, false, Some(State::Suspended), None) => device.suspend(freeze)?,
+        (None, false, Some(State::Suspended), None) => change.suspend(device, freeze)?,
         (None, false, None, Some(read_only)) => change.set_read_only(device, read_only)?,
         _ => return Err(Refused::Together),
     }

@@ -7,7 +7,7 @@
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
-use super::bindings;
+use super::{bindings, noio::NoIo};
 use core::ptr::NonNull;
 use kernel::{alloc::AllocError, prelude::*, types::Opaque};
 
@@ -92,6 +92,7 @@ unsafe extern "C" fn work_callback<T: Run>(work: *mut bindings::work_struct) {
     // The work is the first field of a delayed work, and that the first of `Inner`.
     // SAFETY: The work is not dropped while it runs.
     let inner = unsafe { &*work.cast::<Inner<T>>() };
+    let _no_io = NoIo::new();
     if let Some(ms) = inner.data.run() {
         // SAFETY: As above; whoever drops it cancels this, too.
         unsafe { bindings::shunt_queue_delayed_work(inner.work.get(), ms) };

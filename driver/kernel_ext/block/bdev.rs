@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
 
-use super::super::bindings;
+use super::super::{bindings, noio::NoIo};
 use core::{ffi::c_void, marker::PhantomData, ptr::NonNull};
 use kernel::{
     error::{from_err_ptr, to_result},
@@ -163,6 +163,7 @@ unsafe extern "C" fn mark_dead_callback<E: HolderEvents>(
     let dev = DevT(unsafe { (*device).bd_dev });
     // SAFETY: As above. The callback has to unlock it.
     unsafe { bindings::mutex_unlock(&raw mut (*device).bd_holder_lock) };
+    let _no_io = NoIo::new();
     E::lost(dev);
 }
 

@@ -8,7 +8,7 @@
 //! C header: [`include/linux/netlink.h`](srctree/include/linux/netlink.h)
 
 use super::{
-    super::bindings,
+    super::{bindings, noio::NoIo},
     attr::{Policy, Writer},
     genl::{Context, Family, Operation, Permission},
 };
@@ -90,6 +90,7 @@ unsafe extern "C" fn dumpit_callback<T: Dump>(
     if !unsafe { T::PERMISSION.is_held((*cb).skb) } {
         return EPERM.to_errno();
     }
+    let _no_io = NoIo::new();
     // SAFETY: As above.
     let family = unsafe { (*bindings::shunt_dump_info(cb)).family };
     // SAFETY: As above.

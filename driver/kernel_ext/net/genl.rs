@@ -9,7 +9,7 @@
 //! guide: [`Documentation/userspace-api/netlink`](srctree/Documentation/userspace-api/netlink)
 
 use super::{
-    super::{bindings, clock::sleep_us},
+    super::{bindings, clock::sleep_us, noio::NoIo},
     attr::{Attrs, Policy, Writer},
 };
 use core::{
@@ -462,6 +462,7 @@ unsafe extern "C" fn doit_callback<T: Do>(
     if !unsafe { T::PERMISSION.is_held(skb) } {
         return EPERM.to_errno();
     }
+    let _no_io = NoIo::new();
     // SAFETY: As above.
     let (family, extack) = unsafe { ((*info).family, (*info).extack) };
     // SAFETY: The operation runs, so the family is registered.

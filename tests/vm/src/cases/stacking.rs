@@ -9,7 +9,7 @@ use crate::guest::flash::flash;
 use crate::guest::loop_device::Loop;
 use crate::guest::module::Module;
 use crate::guest::mount::Mount;
-use crate::guest::shunt::Device;
+use crate::guest::shunt::{Device, list, refused};
 
 cases!("stacking":
     a_device_on_a_device_adds_the_offsets,
@@ -17,6 +17,7 @@ cases!("stacking":
     device_mapper_on_a_device,
     a_device_on_device_mapper,
     a_device_on_a_loop_device_on_a_file_on_a_device,
+    a_device_on_a_suspended_one_is_not_changed,
 );
 
 const MIB: u64 = 1 << 20;
@@ -89,4 +90,34 @@ fn a_device_on_a_loop_device_on_a_file_on_a_device() {
     let device = Device::map("upper", &format!("{},offset=1M", below.path()));
     assert_lands(device.path(), MIB, below.path(), 2 * MIB);
     Fio::run(device.path(), VERIFY);
+}
+
+fn a_device_on_a_suspended_one_is_not_changed() {
+    let _module = Module::load();
+    let lower = Device::map("lower", &flash(0).path);
+    let middle = Device::map("middle", lower.path());
+    let upper = Device::map("upper", middle.path());
+    lower.order("suspend", &[]);
+    let other = flash(1).path;
+    for words in [
+        &["retarget", "upper", "--to", &other][..],
+        &["resize", "upper"],
+        &["suspend", "upper"],
+        &["unmap", "upper", "--force"],
+    ] {
+        let line = refused(words);
+        assert!(
+            line.contains("it stands on shunt0, which is suspended"),
+            "{line}"
+        );
+    }
+    let ids = list()
+        .iter()
+        .map(|device| device["state"].clone())
+        .collect::<Vec<_>>();
+    assert_eq!(ids, ["suspended", "live", "live"]);
+    lower.order("resume", &[]);
+    upper.order("suspend", &[]);
+    upper.order("resume", &[]);
+    drop((upper, middle));
 }
