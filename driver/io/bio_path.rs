@@ -12,6 +12,7 @@ use super::{
 use crate::{
     kernel_ext::{
         block::{
+            bdev::BlockDevice,
             bio::{OwnedBio, Status},
             bio_disk,
             bio_list::BioList,
@@ -25,6 +26,7 @@ use crate::{
     target::Target,
     uapi::StatsMode,
 };
+use core::ops::Deref;
 use kernel::{
     new_spinlock,
     prelude::*,
@@ -196,6 +198,13 @@ impl bio_disk::Operations for Io {
         io.forward(path, bio);
     }
 
+    fn drive(io: &Self, whole: bool) -> Option<impl Deref<Target = BlockDevice>> {
+        let table = io.flush_first.table()?;
+        let alone = table.targets().len() == 1;
+        let first = table.targets().first()?;
+        (!whole || alone && first.is_whole()).then(|| Drive(first.clone()))
+    }
+
     fn report_zones(io: &Self, report: &mut ZoneReport<'_>) -> Result {
         let table = io.flush_first.table().ok_or(EIO)?;
         while let Some(sector) = report.next().filter(|sector| *sector < table.sectors()) {
@@ -209,5 +218,16 @@ impl bio_disk::Operations for Io {
             )?;
         }
         Ok(())
+    }
+}
+
+/// The drive of a target, kept open.
+struct Drive(Arc<Target>);
+
+impl Deref for Drive {
+    type Target = BlockDevice;
+
+    fn deref(&self) -> &BlockDevice {
+        self.0.device()
     }
 }

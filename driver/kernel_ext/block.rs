@@ -10,6 +10,7 @@ pub(crate) mod bio_set;
 pub(crate) mod capabilities;
 mod disk_stats;
 pub(crate) mod hook;
+mod ioctl;
 pub(crate) mod limits;
 mod request_queue;
 pub(crate) mod zones;

@@ -16,12 +16,14 @@ use super::{
     super::bindings,
     bdev::BlockDevice,
     bio::OwnedBio,
+    ioctl,
     limits::QueueLimits,
     request_queue::RequestQueue,
     zones::{self, ZoneReport},
 };
 use core::{
     cell::UnsafeCell,
+    ops::Deref,
     ptr::NonNull,
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -48,6 +50,10 @@ pub(crate) trait Operations: Sized {
     /// Called in process context by the task that submits; it may sleep. Bios that it submits in
     /// turn are queued until it returns, so it must not wait for them.
     fn submit_bio(data: &Self::Data, path: &Self::Path, bio: OwnedBio);
+
+    /// The drive that the disk begins with, kept open by the result; if `whole`, only if all of it
+    /// is the disk. May sleep.
+    fn drive(data: &Self::Data, whole: bool) -> Option<impl Deref<Target = BlockDevice>>;
 
     /// Adds the zones that are asked for to `report`. May sleep.
     fn report_zones(data: &Self::Data, report: &mut ZoneReport<'_>) -> Result;
@@ -104,6 +110,8 @@ impl<T: Operations> BioDisk<T> {
     };
     const REQUEST_TABLE: bindings::block_device_operations = bindings::block_device_operations {
         open: Some(open_callback::<T>),
+        ioctl: Some(ioctl::ioctl_callback::<T>),
+        getgeo: Some(ioctl::getgeo_callback::<T>),
         report_zones: Some(zones::report_zones_callback::<T>),
         owner: (&raw const bindings::__this_module).cast_mut(),
         ..pin_init::zeroed()

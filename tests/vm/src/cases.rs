@@ -20,10 +20,12 @@ mod events;
 mod flush;
 mod force;
 mod hot;
+mod ioctls;
 mod leaks;
 mod limits;
 mod loss;
 mod many;
+mod matrix;
 mod modes;
 mod polled;
 mod privilege;
@@ -65,6 +67,8 @@ const TOPICS: &[&[Case]] = &[
     many::CASES,
     polled::CASES,
     zoned::CASES,
+    ioctls::CASES,
+    matrix::CASES,
     tables::CASES,
     retarget::CASES,
     suspend::CASES,

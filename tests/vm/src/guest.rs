@@ -23,6 +23,7 @@ pub(crate) mod null_blk;
 pub(crate) mod nvmet;
 pub(crate) mod partition;
 pub(crate) mod removal;
+pub(crate) mod scsi_debug;
 pub(crate) mod shunt;
 pub(crate) mod shuntd;
 pub(crate) mod state;

@@ -18,6 +18,22 @@ pub(crate) struct Issued {
     pub(crate) sectors: u64,
 }
 
+/// Runs `work` and gives the control word of each Write Zeroes command that `disk`, an NVMe drive, was given meanwhile:
+/// it says whether the blocks are to be freed.
+#[track_caller]
+pub(crate) fn zeroes_during(disk: &str, work: impl FnOnce()) -> Vec<String> {
+    let filter = format!("disk == \"{disk}\"");
+    let lines = lines_during("nvme/nvme_setup_cmd", &filter, work);
+    let commands = lines
+        .iter()
+        .filter(|line| line.contains("nvme_cmd_write_zeroes"));
+    commands
+        .filter_map(|line| line.split_once("ctrl="))
+        .filter_map(|(_, rest)| rest.split([',', ')']).next())
+        .map(str::to_owned)
+        .collect()
+}
+
 /// Runs `work` and gives the requests that `disk` (a name in /sys/block) was given meanwhile.
 #[track_caller]
 pub(crate) fn issued_during(disk: &str, work: impl FnOnce()) -> Vec<Issued> {
@@ -26,20 +42,27 @@ pub(crate) fn issued_during(disk: &str, work: impl FnOnce()) -> Vec<Issued> {
         .split_once(':')
         .expect("a device number has two parts");
     let number = |text: &str| text.parse::<u32>().expect("a device number has numbers");
-    let event = "events/block/block_rq_issue";
+    let filter = format!("dev == {}", (number(major) << 20) | number(minor));
+    let lines = lines_during("block/block_rq_issue", &filter, work);
+    lines.iter().map(|line| parse(line)).collect()
+}
+
+/// Runs `work` and gives what a tracepoint said meanwhile.
+#[track_caller]
+fn lines_during(event: &str, filter: &str, work: impl FnOnce()) -> Vec<String> {
+    let (_, name) = event.split_once('/').expect("a group and a name");
+    let event = format!("events/{event}");
     set("trace", "");
-    set(
-        &format!("{event}/filter"),
-        &format!("dev == {}", (number(major) << 20) | number(minor)),
-    );
+    set(&format!("{event}/filter"), filter);
     set(&format!("{event}/enable"), "1");
     work();
     set(&format!("{event}/enable"), "0");
     let trace = fs::read_to_string(format!("{TRACING}/trace")).expect("the trace can be read");
+    let mark = format!("{name}: ");
     trace
         .lines()
-        .filter_map(|line| line.split_once("block_rq_issue: "))
-        .map(|(_, text)| parse(text))
+        .filter_map(|line| line.split_once(&mark))
+        .map(|(_, text)| text.to_owned())
         .collect()
 }
 

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What a disk passes on of `ioctl`: commands of the drive below, for a disk that is all of one, and
+//! its geometry. The block layer does the rest, with bios.
+//!
+//! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
+
+use super::{
+    super::bindings,
+    bio_disk::{self, Operations},
+};
+use kernel::{error::to_result, prelude::*};
+
+/// Passes a command on: `ioctl` of `struct block_device_operations`. Who may do what is up to the
+/// drive's driver.
+///
+/// # Safety
+///
+/// Called by the block layer with an open device of a disk that was made with operations `T`.
+pub(super) unsafe extern "C" fn ioctl_callback<T: Operations>(
+    device: *mut bindings::block_device,
+    mode: bindings::blk_mode_t,
+    command: c_uint,
+    argument: c_ulong,
+) -> c_int {
+    // SAFETY: By the contract of this function; so below.
+    let disk = unsafe { (*device).bd_disk };
+    // A command of the drive knows nothing of a partition of the disk.
+    // SAFETY: As above.
+    let is_whole = unsafe { (*disk).part0 } == device;
+    // SAFETY: As above.
+    let data = unsafe { bio_disk::data::<T>(disk) };
+    let Some(drive) = T::drive(data, true).filter(|_| is_whole) else {
+        return ENOTTY.to_errno();
+    };
+    let below = drive.as_raw();
+    // SAFETY: The drive is open, and stays so while `drive` is there; so below.
+    let table = unsafe { (*(*below).bd_disk).fops };
+    // SAFETY: As above.
+    match unsafe { (*table).ioctl } {
+        // SAFETY: As above; the arguments are what the drive would have got.
+        Some(ioctl) => unsafe { ioctl(below, mode, command, argument) },
+        None => ENOTTY.to_errno(),
+    }
+}
+
+/// Makes a geometry up as the drive of the first target does: `getgeo` of
+/// `struct block_device_operations`.
+///
+/// # Safety
+///
+/// Called by the block layer with a live disk that was made with operations `T`.
+pub(super) unsafe extern "C" fn getgeo_callback<T: Operations>(
+    disk: *mut bindings::gendisk,
+    geometry: *mut bindings::hd_geometry,
+) -> c_int {
+    // SAFETY: By the contract of this function.
+    let data = unsafe { bio_disk::data::<T>(disk) };
+    let Some(drive) = T::drive(data, false) else {
+        return ENOTTY.to_errno();
+    };
+    // SAFETY: The drive is open, and stays so while `drive` is there; so below.
+    let below = unsafe { (*drive.as_raw()).bd_disk };
+    // SAFETY: As above.
+    let Some(getgeo) = (unsafe { (*(*below).fops).getgeo }) else {
+        return ENOTTY.to_errno();
+    };
+    // SAFETY: As above; `geometry` is the caller's.
+    if let Err(error) = to_result(unsafe { getgeo(below, geometry) }) {
+        return error.to_errno();
+    }
+    // SAFETY: By the contract of this function; so below.
+    let geometry = unsafe { &mut *geometry };
+    // SAFETY: As above.
+    let sectors = unsafe { (*(*disk).part0).bd_nr_sectors };
+    let track = u64::from(geometry.heads) * u64::from(geometry.sectors);
+    // The field is as narrow as disks once were small.
+    geometry.cylinders = sectors.checked_div(track).unwrap_or(0) as u16;
+    0
+}

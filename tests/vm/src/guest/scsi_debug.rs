@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A SCSI disk in memory, by the kernel's own emulation; gone on drop.
+
+use std::thread;
+use std::time::Duration;
+
+use super::command::{attempt, run};
+use super::sysfs;
+use super::wait::Poll;
+
+/// The loaded module, with one disk.
+pub(crate) struct ScsiDebug {
+    path: String,
+}
+
+impl ScsiDebug {
+    /// Loads it with these parameters: `dev_size_mb=16` and the like.
+    #[track_caller]
+    pub(crate) fn load(parameters: &str) -> Self {
+        run("modprobe sd_mod");
+        run(&format!("modprobe scsi_debug {parameters}"));
+        let found = Poll::for_at_most(Duration::from_secs(20)).until(|| {
+            let disks = sysfs::names("/sys/block").into_iter();
+            let is_it = |disk: &String| {
+                sysfs::read(&format!("/sys/block/{disk}/device/model"))
+                    .is_some_and(|model| model.trim() == "scsi_debug")
+            };
+            disks.filter(|disk| disk.starts_with("sd")).find(is_it)
+        });
+        let disk = found.unwrap_or_else(|| panic!("no disk came of scsi_debug {parameters}"));
+        Self {
+            path: format!("/dev/{disk}"),
+        }
+    }
+
+    /// Its device node.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+}
+
+impl Drop for ScsiDebug {
+    fn drop(&mut self) {
+        let ended = attempt(&["modprobe", "-r", "scsi_debug"]);
+        if ended.code != Some(0) {
+            assert!(
+                thread::panicking(),
+                "modprobe -r scsi_debug: {}",
+                ended.stderr
+            );
+            eprintln!("modprobe -r scsi_debug: {}", ended.stderr.trim());
+        }
+    }
+}
