@@ -5,6 +5,7 @@
  */
 
 #include <linux/bio.h>
+#include <linux/bio-integrity.h>
 #include <linux/blk-integrity.h>
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>

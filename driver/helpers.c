@@ -56,6 +56,11 @@ void shunt_mempool_free(void *element, mempool_t *pool)
 	mempool_free(element, pool);
 }
 
+struct bio_integrity_payload *shunt_bio_integrity(struct bio *bio)
+{
+	return bio_integrity(bio);
+}
+
 bool shunt_bio_has_data(struct bio *bio)
 {
 	return bio_has_data(bio);

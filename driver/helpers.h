@@ -58,6 +58,7 @@ mempool_t *shunt_mempool_create_kmalloc(int min, size_t size);
 void *shunt_mempool_alloc(mempool_t *pool, gfp_t gfp);
 void shunt_mempool_free(void *element, mempool_t *pool);
 
+struct bio_integrity_payload *shunt_bio_integrity(struct bio *bio);
 bool shunt_bio_has_data(struct bio *bio);
 void shunt_account_flush(struct block_device *bdev, u64 ns);
 

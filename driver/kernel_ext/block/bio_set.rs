@@ -159,8 +159,23 @@ impl BioSet {
         };
         // SAFETY: With this flag the allocation waits rather than fails.
         let clone = unsafe { NonNull::new_unchecked(clone) };
-        // SAFETY: The clone is fresh and ours.
+        // SAFETY: The clone is fresh and ours; so below.
         unsafe { (*clone.as_ptr()).bi_opf = opf };
+        // SAFETY: As above.
+        let integrity = unsafe { bindings::shunt_bio_integrity(clone.as_ptr()) };
+        if !integrity.is_null() {
+            // The tags are those of `device` by now: the next device is to map them from there.
+            // SAFETY: By the contract of this function.
+            let limits = unsafe { &raw const (*(*device).bd_queue).limits };
+            // SAFETY: As above; a byte is read whole.
+            let shift = unsafe { (*limits).integrity.interval_exp } - 9;
+            // SAFETY: As above.
+            let seed = unsafe { (*clone.as_ptr()).bi_iter.bi_sector } >> shift;
+            // SAFETY: The clone has protection information of its own.
+            unsafe { (*integrity).bip_iter.bi_sector = seed };
+            // SAFETY: As above.
+            unsafe { (*integrity).bip_flags &= !(bindings::bip_flags_BIP_MAPPED_INTEGRITY as u16) };
+        }
         clone
     }
 }

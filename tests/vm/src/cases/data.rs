@@ -8,7 +8,7 @@ use std::thread;
 use crate::guest::command::run;
 use crate::guest::direct::checksum;
 use crate::guest::fio::{Fio, has_engine};
-use crate::guest::flash::{BIG_BLOCKS, flash};
+use crate::guest::flash::{BIG_BLOCKS, flash, rich};
 use crate::guest::loop_device::Loop;
 use crate::guest::module::Module;
 use crate::guest::mount::Mount;
@@ -18,6 +18,7 @@ cases!("data":
     map_mkfs_mount_write_unmap_same_bytes_on_the_drive,
     fio_verifies_what_it_wrote_at_depth_32_by_io_uring,
     fio_verifies_on_blocks_of_4096_bytes,
+    protected_data_is_verified_at_another_place,
     two_devices_on_one_drive_do_not_mix_under_load,
 );
 
@@ -51,6 +52,22 @@ fn map_mkfs_mount_write_unmap_same_bytes_on_the_drive() {
     run(&format!("e2fsck -f -n {}", below.path()));
     let mount = Mount::ext4_to_read(below.path());
     assert_tree(mount.folder());
+}
+
+fn protected_data_is_verified_at_another_place() {
+    let _module = Module::load();
+    let drive = rich();
+    let options = "rw=randwrite bsrange=4k-64k size=8M verify=crc32c do_verify=1";
+    for queue in ["bio", "mq"] {
+        let to = format!("{},offset=8M,length=16M", drive.path);
+        let device = Device::map_with("vol0", &to, &["--queue", queue]);
+        Fio::run(device.path(), options);
+        // Each block is tagged with its place on the drive, which the drive looks at: so this would fail if the tags were
+        // those of the device.
+        let above = checksum(device.path(), 0..8 * MIB);
+        assert_eq!(checksum(&drive.path, 8 * MIB..16 * MIB), above);
+        assert_eq!(device.stats().errors("read"), 0);
+    }
 }
 
 /// Folders and files of many sizes, empty ones included, whose content follows from their path.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The queue limits of a device are those of its drive.
 
-use crate::guest::flash::{COUNT, flash, zoned};
+use crate::guest::flash::{COUNT, flash, rich, zoned};
 use crate::guest::loop_device::Loop;
 use crate::guest::module::Module;
 use crate::guest::shunt::Device;
@@ -10,6 +10,7 @@ use crate::guest::sysfs;
 cases!("limits":
     a_device_has_the_limits_of_its_drive,
     a_device_has_the_zones_of_its_drive,
+    a_device_has_the_rare_abilities_of_its_drive,
     a_device_on_a_loop_device_has_the_limits_of_that,
 );
 
@@ -40,6 +41,31 @@ fn a_device_has_the_zones_of_its_drive() {
     let drive = zoned(0);
     let device = Device::map("vol0", &drive.path);
     assert_same_limits(&device, &drive.name);
+}
+
+fn a_device_has_the_rare_abilities_of_its_drive() {
+    let _module = Module::load();
+    let drive = rich();
+    let limit = |file: &str| sysfs::number(&format!("/sys/block/{}/queue/{file}", drive.name));
+    assert!(limit("max_write_streams") > 0 && limit("atomic_write_unit_max_bytes") > 0);
+    let device = Device::map("vol0", &drive.path);
+    assert_same_limits(&device, &drive.name);
+    let integrity = |disk: &str, file: &str| {
+        sysfs::read(&format!("/sys/block/{disk}/integrity/{file}")).unwrap_or_default()
+    };
+    assert_eq!(integrity(&drive.name, "format"), "T10-DIF-TYPE1-CRC");
+    for file in [
+        "format",
+        "tag_size",
+        "protection_interval_bytes",
+        "device_is_integrity_capable",
+    ] {
+        assert_eq!(
+            integrity(device.disk(), file),
+            integrity(&drive.name, file),
+            "{file}"
+        );
+    }
 }
 
 fn a_device_on_a_loop_device_has_the_limits_of_that() {

@@ -37,6 +37,12 @@ pub(crate) fn zoned(number: u32) -> Flash {
     with_serial(&format!("zoned{number}"))
 }
 
+/// The drive with protection information, atomic writes and write streams.
+#[track_caller]
+pub(crate) fn rich() -> Flash {
+    with_serial("rich")
+}
+
 #[track_caller]
 fn with_serial(serial: &str) -> Flash {
     find(serial).unwrap_or_else(|| panic!("there is no drive with serial {serial}"))

@@ -26,6 +26,9 @@ const HOT: [u64; 2] = [64 * MIB, 64 * MIB];
 /// Zoned drives, the same in all: size, zone size, what can be written of a zone. Their serials are `zoned` and a number.
 const ZONED: [(u64, u64, u64); 2] = [(64 * MIB, 4 * MIB, 3 * MIB); 2];
 
+/// Size of the drive that can do what few can: protection information, atomic writes, write streams. Its serial is `rich`.
+const RICH: u64 = 64 * MIB;
+
 /// Name of such a folder, before the number of the process that it belongs to.
 const FOLDER: &str = "drives-";
 
@@ -47,6 +50,7 @@ impl Drives {
         for (index, bytes) in HOT.iter().enumerate() {
             sparse(&drives.hot(index), *bytes)?;
         }
+        sparse(&drives.rich(), RICH)?;
         for (index, (bytes, ..)) in ZONED.iter().enumerate() {
             sparse(&drives.zoned(index), *bytes)?;
         }
@@ -71,6 +75,7 @@ impl Drives {
                 "discard=unmap,cache=unsafe",
             );
         }
+        drive("rich", &self.rich(), "discard=unmap,cache=unsafe");
         for index in 0..ZONED.len() {
             drive(&format!("zoned{index}"), &self.zoned(index), "cache=unsafe");
         }
@@ -83,6 +88,11 @@ impl Drives {
                 "nvme-ns,bus=nvme{index},drive=flash{index},logical_block_size={block},physical_block_size={block}"
             ));
         }
+        device("nvme-subsys,id=streams,fdp=on,fdp.nruh=4".to_owned());
+        device(
+            "nvme,id=nvmerich,serial=rich,subsys=streams,atomic.awun=15,atomic.awupf=15".to_owned(),
+        );
+        device("nvme-ns,bus=nvmerich,drive=rich,shared=off,ms=8,pi=1,fdp.ruhs=1;2;3".to_owned());
         for (index, (_, zone, capacity)) in ZONED.iter().enumerate() {
             device(format!("nvme,id=znvme{index},serial=zoned{index}"));
             device(format!(
@@ -118,6 +128,10 @@ impl Drives {
     /// Argument that makes QEMU listen there.
     pub(crate) fn monitor_argument(&self) -> String {
         format!("unix:{},server=on,wait=off", self.monitor().display())
+    }
+
+    fn rich(&self) -> PathBuf {
+        self.folder.join("rich.raw")
     }
 
     fn zoned(&self, index: usize) -> PathBuf {

@@ -21,8 +21,9 @@ const BOOT_DEADLINE: Duration = Duration::from_secs(90);
 /// Longest time from the request to power off until QEMU ends.
 const STOP_DEADLINE: Duration = Duration::from_secs(20);
 
-/// Finds the root by its partition, since NVMe drives get their numbers in any order, and reboots on every bug.
-pub(crate) const PARAMETERS: &str = "root=PARTUUID=7368756e-01 rootwait=30 init=/init console=ttyS0 panic=-1 oops=panic nvme.poll_queues=1";
+/// Finds the root by its partition, since NVMe drives get their numbers in any order, and reboots on every bug. A
+/// drive in a subsystem of its own is one drive, not a path to one.
+pub(crate) const PARAMETERS: &str = "root=PARTUUID=7368756e-01 rootwait=30 init=/init console=ttyS0 panic=-1 oops=panic nvme.poll_queues=1 nvme_core.multipath=N";
 
 /// Why no event came.
 #[derive(Debug)]
