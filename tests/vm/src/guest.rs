@@ -10,6 +10,7 @@ pub(crate) mod dm;
 pub(crate) mod events;
 pub(crate) mod fio;
 pub(crate) mod flash;
+mod follower;
 pub(crate) mod hot;
 pub(crate) mod init;
 pub(crate) mod leftovers;

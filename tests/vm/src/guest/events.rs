@@ -1,54 +1,27 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A running `shunt events --json`, line by line; ended on drop.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
-use std::sync::mpsc::{self, Receiver};
-use std::thread;
-use std::time::Duration;
+use std::process::Stdio;
 
 use serde_json::Value;
 
-use super::command::command;
-use super::debug_kernel;
-use super::shunt::json;
+use super::follower::Follower;
 
 /// A stream of events.
-pub(crate) struct Events {
-    child: Child,
-    lines: Receiver<String>,
-}
+pub(crate) struct Events(Follower);
 
 impl Events {
     /// Starts listening.
     #[track_caller]
     pub(crate) fn listen() -> Self {
-        let mut child = command(&["shunt", "events", "--json"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("shunt is there");
-        let output = child.stdout.take().expect("stdout is piped");
-        let (sender, lines) = mpsc::channel();
-        thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        Self { child, lines }
+        let words = ["shunt", "events", "--json"];
+        Self(Follower::start(&words, Stdio::inherit()))
     }
 
     /// The next event.
     #[track_caller]
     pub(crate) fn next(&self) -> Value {
-        match self
-            .lines
-            .recv_timeout(debug_kernel::limit(Duration::from_secs(10)))
-        {
-            Ok(line) => json(&line),
-            Err(why) => panic!("no event in 10 s: {why}"),
-        }
+        self.0.next()
     }
 
     /// The present state: the devices of the events up to `ready`.
@@ -63,13 +36,5 @@ impl Events {
                 _ => panic!("{event} before the present state ended"),
             }
         }
-    }
-}
-
-impl Drop for Events {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

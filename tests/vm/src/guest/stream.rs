@@ -1,60 +1,36 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A running `shunt stats --watch --json`, sample by sample; it can be stopped and woken. Ended on drop.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
-use std::sync::mpsc::{self, Receiver};
-use std::thread;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use super::command::command;
-use super::shunt::json;
+use super::debug_kernel;
+use super::follower::Follower;
 
 /// A listener to group `stats`.
-pub(crate) struct Samples {
-    child: Child,
-    lines: Receiver<String>,
-}
+pub(crate) struct Samples(Follower);
 
 impl Samples {
     /// Starts listening: `shunt stats --watch SECONDS --json OPTIONS...`.
     #[track_caller]
     pub(crate) fn listen(seconds: &str, options: &[&str]) -> Self {
         let words = [&["shunt", "stats", "--watch", seconds, "--json"], options].concat();
-        let mut child = command(&words)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("shunt is there");
-        let output = child.stdout.take().expect("stdout is piped");
-        let (sender, lines) = mpsc::channel();
-        thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        Self { child, lines }
+        Self(Follower::start(&words, Stdio::null()))
     }
 
     /// The next sample.
     #[track_caller]
     pub(crate) fn next(&self) -> Value {
-        match self.lines.recv_timeout(Duration::from_secs(20)) {
-            Ok(line) => json(&line),
-            Err(why) => panic!("no sample in 20 s: {why}"),
-        }
+        self.0.next()
     }
 
     /// The first sample that is as `wanted`, within a minute.
     #[track_caller]
     pub(crate) fn until(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + debug_kernel::limit(Duration::from_secs(60));
         loop {
             let sample = self.next();
             if wanted(&sample) {
@@ -66,31 +42,17 @@ impl Samples {
 
     /// Keeps it from reading.
     pub(crate) fn stop(&self) {
-        self.signal(Signal::SIGSTOP);
+        self.0.signal(Signal::SIGSTOP);
     }
 
     /// Lets it read again.
     pub(crate) fn wake(&self) {
-        self.signal(Signal::SIGCONT);
+        self.0.signal(Signal::SIGCONT);
     }
 
     /// Ends it at once, whatever it is doing.
     pub(crate) fn kill(&self) {
-        self.signal(Signal::SIGKILL);
-    }
-
-    #[track_caller]
-    fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.child.id() as i32);
-        kill(pid, signal).expect("it is our child");
-    }
-}
-
-impl Drop for Samples {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.0.signal(Signal::SIGKILL);
     }
 }
 
