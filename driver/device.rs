@@ -15,7 +15,8 @@ use crate::{
     kernel_ext::{
         block::{
             bdev::{BlockDevice, DevT},
-            bio_disk::{self, BioDisk, DiskRef},
+            bio_disk::{self, BioDisk},
+            disk_ref::DiskRef,
             hook::Contexts,
         },
         module_pin::ModulePin,

@@ -11,7 +11,7 @@ use crate::{
     error::{Refused, TargetError},
     event,
     io::complete::Measured,
-    kernel_ext::block::{bdev::DevT, bio_disk::DiskRef, hook::Contexts},
+    kernel_ext::block::{bdev::DevT, disk_ref::DiskRef, hook::Contexts},
     table::{Table, TableSpec},
 };
 use kernel::{

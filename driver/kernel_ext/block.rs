@@ -8,6 +8,7 @@ pub(crate) mod bio_disk;
 pub(crate) mod bio_list;
 pub(crate) mod bio_set;
 pub(crate) mod capabilities;
+pub(crate) mod disk_ref;
 mod disk_stats;
 pub(crate) mod hook;
 mod ioctl;

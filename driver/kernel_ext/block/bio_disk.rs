@@ -16,6 +16,7 @@ use super::{
     super::bindings,
     bdev::BlockDevice,
     bio::OwnedBio,
+    disk_ref::DiskRef,
     ioctl,
     limits::QueueLimits,
     request_queue::RequestQueue,
@@ -34,7 +35,6 @@ use kernel::{
     sync::{
         Mutex,
         lock::{Guard, mutex::MutexBackend},
-        rcu,
     },
 };
 
@@ -42,7 +42,7 @@ use kernel::{
 pub(crate) trait Operations: Sized {
     /// What the disk works with, as long as it exists.
     type Data: Send + Sync;
-    /// Where it sends bios, until [`Frozen::replace`].
+    /// Where it sends bios, until [`Frozen::path_mut`] replaces it.
     type Path: Send + Sync;
 
     /// Takes a bio that lies within the disk.
@@ -335,10 +335,8 @@ impl<T: Operations> BioDisk<T> {
 
     /// A reference that outlives the disk.
     pub(crate) fn reference(&self) -> DiskRef {
-        // SAFETY: By the type invariant the disk is live, so it has a device with references.
-        unsafe { bindings::shunt_disk_get(self.disk.as_ptr()) };
-        // INVARIANT: The reference was taken.
-        DiskRef(self.disk)
+        // SAFETY: By the type invariant the disk is live.
+        unsafe { DiskRef::get(self.disk) }
     }
 }
 
@@ -407,53 +405,6 @@ impl<T: Operations> Drop for Frozen<'_, T> {
             // SAFETY: By the type invariant it is locked.
             unsafe { bindings::mutex_unlock(&raw mut (*queue).limits_lock) };
         }
-    }
-}
-
-/// A reference to a disk that may have been removed.
-///
-/// # Invariants
-///
-/// The value holds a reference to the device of the disk.
-pub(crate) struct DiskRef(NonNull<bindings::gendisk>);
-
-impl DiskRef {
-    /// Tells those who use the disk, or a partition of it, that its data cannot be reached any
-    /// more: a file system shuts down. Sleeps. The disk itself stays.
-    pub(crate) fn report_dead(&self) {
-        let mut index = 0usize;
-        loop {
-            let guard = rcu::read_lock();
-            // SAFETY: By the type invariant the disk is there; its table is read under RCU.
-            let found = unsafe {
-                bindings::xa_find(
-                    &raw mut (*self.0.as_ptr()).part_tbl,
-                    &mut index,
-                    usize::MAX,
-                    bindings::SHUNT_XA_PRESENT,
-                )
-            };
-            let Some(device) = NonNull::new(found.cast::<bindings::block_device>()) else {
-                return;
-            };
-            // SAFETY: What was found under RCU stays until the end of the critical section.
-            let held = unsafe { bindings::shunt_bdev_tryget(device.as_ptr()) };
-            drop(guard);
-            if held {
-                // SAFETY: The reference keeps the device.
-                unsafe { bindings::bdev_mark_dead(device.as_ptr(), true) };
-                // SAFETY: The reference was taken above.
-                unsafe { bindings::shunt_bdev_put(device.as_ptr()) };
-            }
-            index += 1;
-        }
-    }
-}
-
-impl Drop for DiskRef {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariant there is a reference to put.
-        unsafe { bindings::put_disk(self.0.as_ptr()) };
     }
 }
 
