@@ -24,7 +24,7 @@ cases!("truth":
     flushes_discards_and_zeroings_are_counted_one_by_one,
     each_error_is_counted_under_its_name,
     sizes_are_those_of_what_was_sent,
-    diskstats_agree_on_counts_bytes_and_time_under_load,
+    diskstats_and_iostat_agree_on_counts_bytes_and_time_under_load,
     the_peak_is_what_was_in_flight_at_once,
 );
 
@@ -301,8 +301,22 @@ fn disk_stats(disk: &str) -> [[u64; 3]; 2] {
     [0, 4].map(|first| [fields[first], fields[first + 2] * 512, fields[first + 3]])
 }
 
-/// What `iostat -x` shows is worked out from these: operations, bytes, and mean wait.
-fn diskstats_agree_on_counts_bytes_and_time_under_load() {
+/// What iostat shows of a disk since it is there, with these options.
+#[track_caller]
+fn iostat(options: &str, disk: &str) -> Value {
+    let said = run(&format!("iostat {options} -o JSON {disk}"));
+    let said: Value = serde_json::from_str(&said).expect("iostat says JSON");
+    let disks = said["sysstat"]["hosts"][0]["statistics"][0]["disk"].as_array();
+    let found = disks
+        .into_iter()
+        .flatten()
+        .find(|of| of["disk_device"] == disk);
+    found
+        .unwrap_or_else(|| panic!("no {disk} in {said}"))
+        .clone()
+}
+
+fn diskstats_and_iostat_agree_on_counts_bytes_and_time_under_load() {
     let _module = Module::load();
     let device = Device::map("vol0", &flash(0).path);
     thread::scope(|scope| {
@@ -320,14 +334,27 @@ fn diskstats_agree_on_counts_bytes_and_time_under_load() {
     });
     let stats = json(&run("shunt stats vol0 --json"));
     let disk = disk_stats(device.disk());
+    let (totals, means) = (iostat("-dk", device.disk()), iostat("-x", device.disk()));
     for (name, [ios, bytes, millis]) in ["read", "write"].into_iter().zip(disk) {
         let figures = op(&stats, "vol0", name);
+        let (total, mean) = match name {
+            "read" => (&totals["kB_read"], &means["r_await"]),
+            _ => (&totals["kB_wrtn"], &means["w_await"]),
+        };
+        assert_eq!(number(total), bytes / 1024, "{name}s in KiB, by iostat");
+        let shown = mean.as_f64().expect("a mean is a number");
         assert_eq!(number(&figures["ios"]), ios, "{name}s");
         assert_eq!(number(&figures["bytes"]), bytes, "bytes of {name}s");
         let ours = number(&figures["latency_ns"]["sum"]) as f64 / 1e6;
         assert!(
             (ours - millis as f64).abs() <= 1.0,
             "{name}s took {ours} ms, by diskstats {millis} ms"
+        );
+        // It has two places after the point, and what it divides was cut to whole ms.
+        let mean = ours / ios as f64;
+        assert!(
+            (shown - mean).abs() <= 0.005 + 1.0 / ios as f64,
+            "a {name} took {mean} ms on average, by iostat {shown} ms"
         );
     }
 }
