@@ -11,17 +11,19 @@ use crate::guest::command::run;
 use crate::guest::direct::{Buffer, Direct};
 use crate::guest::dm::Dm;
 use crate::guest::fio::Fio;
-use crate::guest::flash::flash;
+use crate::guest::flash::{ZONE, flash, zoned};
 use crate::guest::module::Module;
 use crate::guest::null_blk::NullBlk;
 use crate::guest::shunt::{Device, json};
 use crate::guest::stream::op;
 use crate::guest::sysfs;
 use crate::guest::wait::wait_until;
+use crate::guest::zones;
 
 cases!("truth":
     the_histogram_agrees_with_the_latency_log_of_fio,
     flushes_discards_and_zeroings_are_counted_one_by_one,
+    what_is_done_to_zones_is_counted_and_is_no_flush,
     each_error_is_counted_under_its_name,
     sizes_are_those_of_what_was_sent,
     diskstats_and_iostat_agree_on_counts_bytes_and_time_under_load,
@@ -239,6 +241,24 @@ fn flushes_discards_and_zeroings_are_counted_one_by_one() {
         assert_eq!(in_buckets, stats.grown(name, "ios"), "{name}s in buckets");
         assert_eq!(stats.grown(name, "errors"), 0, "{name}s failed");
     }
+}
+
+fn what_is_done_to_zones_is_counted_and_is_no_flush() {
+    let _module = Module::load();
+    let device = Device::map("vol0", &zoned(0).path);
+    let path = device.path();
+    let mut stats = Since::now();
+    for (verb, zones) in [("open", 2), ("close", 2), ("finish", 3), ("reset", 5)] {
+        zones::order(verb, path, 1, zones, ZONE.0);
+    }
+    stats.read();
+    let counted = |name| (stats.grown(name, "ios"), stats.grown(name, "bytes"));
+    assert_eq!(counted("zone"), (2 + 2 + 3 + 5, 0));
+    assert_eq!(total(&stats.buckets("zone", "latency_ns")), 12);
+    assert_eq!(
+        [counted("flush"), counted("write"), counted("discard")],
+        [(0, 0); 3]
+    );
 }
 
 fn each_error_is_counted_under_its_name() {
