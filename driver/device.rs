@@ -30,7 +30,7 @@ use kernel::{
     new_mutex,
     prelude::*,
     str::CString,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, UniqueArc},
 };
 
 /// A device as it was asked for.
@@ -95,6 +95,17 @@ impl Device {
         if request_queue && table.zone() != 0 {
             return Err(Refused::Zoned("have a request queue above their own"));
         }
+        // Whatever can fail for want of memory comes before the links, which nothing but a device undoes.
+        let device = UniqueArc::<Self>::new_uninit(GFP_KERNEL)?;
+        let settings = Settings {
+            table: table.clone(),
+            stats_mode: spec.stats_mode,
+            read_only: spec.read_only,
+            opened_read_only: spec.read_only,
+            suspended: false,
+            file_system_frozen: false,
+        };
+        let settings = KBox::pin_init(new_mutex!(settings), GFP_KERNEL)?;
         let io = Io::new(contexts, !request_queue)?;
         io.set_table(&table);
         let path = Path {
@@ -116,24 +127,16 @@ impl Device {
         )
         .map_err(Refused::Disk)?;
         link(&disk, &table)?;
-        let settings = Settings {
-            table,
-            stats_mode: spec.stats_mode,
-            read_only: spec.read_only,
-            opened_read_only: spec.read_only,
-            suspended: false,
-            file_system_frozen: false,
-        };
-        let device = Self {
+        let device = device.write(Self {
             id,
             name: spec.name,
             generation,
             queue_mode: spec.queue_mode,
-            settings: KBox::pin_init(new_mutex!(settings), GFP_KERNEL)?,
+            settings,
             disk,
             _pin: pin,
-        };
-        Ok(Arc::new(device, GFP_KERNEL)?)
+        });
+        Ok(device.into())
     }
 
     /// Number N of /dev/shuntN.

@@ -102,13 +102,13 @@ impl Said<'_> {
         })
     }
 
-    /// The table that is asked for, if one is.
-    pub(super) fn table_spec(self) -> Result<Option<TableSpec>, Refused> {
+    /// Takes the table that is asked for out of it, if one is.
+    pub(super) fn table_spec(&mut self) -> Result<Option<TableSpec>, Refused> {
         match (self.targets.is_empty(), self.stripe) {
             (true, Some(_)) => Err(Refused::Missing("stripes' target")),
             (true, None) => Ok(None),
             (false, stripe) => Ok(Some(TableSpec {
-                targets: self.targets,
+                targets: core::mem::take(&mut self.targets),
                 stripe,
             })),
         }

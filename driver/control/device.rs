@@ -9,9 +9,10 @@ use crate::{
     kernel_ext::net::{
         attr::{Policy, Writer},
         dump::Dump,
-        genl::{Answer, Do, Permission, Request},
+        genl::{Answer, Do, Message, Permission, Request},
     },
     registry::{Change, Key},
+    table::TableSpec,
     uapi::{Reason, State, cmd},
 };
 use kernel::prelude::*;
@@ -27,22 +28,16 @@ impl Do for New {
     const POLICY: &'static [Policy] = &policy::DEVICE_NEW_DO;
 
     fn run(control: &Control, request: &Request<'_>) -> Result<Answer, Refused> {
-        let said = decode::said(request.attrs())?;
+        let mut said = decode::said(request.attrs())?;
         let spec = said.device_spec()?;
         let table = said
             .table_spec()?
             .ok_or(Refused::Missing("device's target"))?;
+        let reply = request.reply(encode::wanted_room(&table))?;
         let mut change = control.registry.change();
         let device = change.create(spec, &table)?;
-        let reply = reply(request, &device);
-        if reply.is_err() {
-            // Whole or not at all: nobody has been told of it. If somebody has it open already,
-            // it stays, and the sender finds it in the list.
-            drop(change.remove(&Key::Id(device.id()), false));
-        } else {
-            control.notifier.send(&device, Reason::Created, None);
-        }
-        reply
+        control.notifier.send(&device, Reason::Created, None);
+        fill(reply, &device)
     }
 }
 
@@ -77,29 +72,35 @@ impl Do for Set {
     const POLICY: &'static [Policy] = &policy::DEVICE_SET_DO;
 
     fn run(control: &Control, request: &Request<'_>) -> Result<Answer, Refused> {
-        let said = decode::said(request.attrs())?;
+        let mut said = decode::said(request.attrs())?;
         let mut change = control.registry.change();
         let device = change.find(&said.key()?)?;
-        set(&mut change, &device, said)?;
+        let table = said.table_spec()?;
+        let room = table.as_ref().map_or(0, encode::wanted_room);
+        let reply = request.reply(room.max(encode::device_room(&device)))?;
+        set(&mut change, &device, &said, table.as_ref())?;
         control.notifier.send(&device, Reason::Changed, None);
-        reply(request, &device)
+        fill(reply, &device)
     }
 }
 
 /// Makes the change that can be refused first, then those that cannot.
-fn set(change: &mut Change<'_>, device: &Device, said: decode::Said<'_>) -> Result<(), Refused> {
-    let (stats_mode, read_only) = (said.stats_mode, said.read_only);
-    let (state, freeze, resize) = (said.state, said.freeze, said.resize);
-    match (said.table_spec()?, resize, state, read_only) {
+fn set(
+    change: &mut Change<'_>,
+    device: &Device,
+    said: &decode::Said<'_>,
+    table: Option<&TableSpec>,
+) -> Result<(), Refused> {
+    match (table, said.resize, said.state, said.read_only) {
         (None, false, None, None) => {}
-        (Some(table), false, None, None) => change.retarget(device, &table)?,
+        (Some(table), false, None, None) => change.retarget(device, table)?,
         (None, true, None, None) => change.resize(device)?,
         (None, false, Some(State::Live), None) => device.resume()?,
-        (None, false, Some(State::Suspended), None) => change.suspend(device, freeze)?,
+        (None, false, Some(State::Suspended), None) => change.suspend(device, said.freeze)?,
         (None, false, None, Some(read_only)) => change.set_read_only(device, read_only)?,
         _ => return Err(Refused::Together),
     }
-    if let Some(mode) = stats_mode {
+    if let Some(mode) = said.stats_mode {
         device.set_stats_mode(mode);
     }
     Ok(())
@@ -176,7 +177,12 @@ impl Do for Caps {
 }
 
 fn reply(request: &Request<'_>, device: &Device) -> Result<Answer, Refused> {
-    let mut reply = request.reply(encode::device_room(device))?;
+    fill(request.reply(encode::device_room(device))?, device)
+}
+
+/// Completes a reply, which a command that changes something begins before: once the change has been made, there is nothing
+/// left that could fail.
+fn fill(mut reply: Message, device: &Device) -> Result<Answer, Refused> {
     encode::device(&mut reply.writer(), device)?;
     Ok(Answer::Reply(reply))
 }

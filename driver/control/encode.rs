@@ -11,6 +11,7 @@ use crate::{
     },
     logic::histogram::{BUCKETS, SIZE_BUCKETS},
     stats::OpSnapshot,
+    table::TableSpec,
     target::Target,
     uapi::{Op, bucket, capability, device, error, op_stats, stats, target},
 };
@@ -28,11 +29,18 @@ const CAPABILITIES_ROOM: usize = 16 + 8 * CAPABILITIES;
 /// Room that the attributes of a device take in a message. Sleeps.
 pub(super) fn device_room(device: &Device) -> usize {
     let table = device.table();
-    let targets = table.targets().iter();
-    DEVICE_ROOM
-        + targets
-            .map(|t| TARGET_ROOM + t.path().to_bytes().len())
-            .sum::<usize>()
+    DEVICE_ROOM + targets_room(table.targets().iter().map(|target| target.path()))
+}
+
+/// Room that the attributes of a device take once it has a table that is asked for.
+pub(super) fn wanted_room(table: &TableSpec) -> usize {
+    DEVICE_ROOM + targets_room(table.targets.iter().map(|target| &*target.path))
+}
+
+fn targets_room<'a>(paths: impl Iterator<Item = &'a CStr>) -> usize {
+    paths
+        .map(|path| TARGET_ROOM + path.to_bytes().len())
+        .sum::<usize>()
 }
 
 /// Room that the attributes of a device take with what it and its targets can do. Sleeps.

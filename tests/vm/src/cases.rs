@@ -17,6 +17,7 @@ mod daemon;
 mod data;
 mod errors;
 mod events;
+mod faults;
 mod flush;
 mod force;
 mod hot;
@@ -76,6 +77,7 @@ const TOPICS: &[&[Case]] = &[
     set::CASES,
     force::CASES,
     leaks::CASES,
+    faults::CASES,
     // Take drives away and bring them back, so they come last.
     config::CASES,
     daemon::CASES,

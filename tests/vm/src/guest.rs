@@ -8,6 +8,7 @@ pub(crate) mod demo;
 pub(crate) mod direct;
 pub(crate) mod dm;
 pub(crate) mod events;
+pub(crate) mod faults;
 pub(crate) mod fio;
 pub(crate) mod flash;
 mod follower;

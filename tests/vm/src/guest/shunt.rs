@@ -96,6 +96,11 @@ impl Device {
         run_words(&["shunt", "unmap", &self.name, "--force"]);
     }
 
+    /// Says that somebody else has unmapped it.
+    pub(crate) fn assume_gone(mut self) {
+        self.mapped = false;
+    }
+
     /// `shunt unmap NAME`, which has to work.
     #[track_caller]
     pub(crate) fn unmap(mut self) {

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Faults that the debug kernel injects: allocations of the module that fail, I/O of a drive that fails. Ended on drop.
+
+use std::fs;
+use std::path::Path;
+
+use super::case::skip;
+use super::command::{Ended, attempt};
+use super::flash::Flash;
+use super::sysfs;
+
+const DEBUG: &str = "/sys/kernel/debug";
+
+/// Where allocations of objects and of pages can be made to fail.
+const ALLOCATIONS: [&str; 2] = ["failslab", "fail_page_alloc"];
+
+/// More faults than are ever injected; what is left of them tells whether one was.
+const MANY: u64 = 1_000_000;
+
+#[track_caller]
+fn set(file: &str, value: &str) {
+    let path = format!("{DEBUG}/{file}");
+    fs::write(&path, value).unwrap_or_else(|why| panic!("{path}: {why}"));
+}
+
+/// Skips the case where no faults can be injected; to be called before anything is set up.
+pub(crate) fn needed() {
+    if !Path::new(DEBUG).join(ALLOCATIONS[0]).exists() {
+        skip("this kernel injects no faults");
+    }
+}
+
+/// Makes allocations fail that are made on behalf of the loaded module.
+pub(crate) struct FailedAllocations(());
+
+impl FailedAllocations {
+    /// Prepares it; the module must be loaded.
+    #[track_caller]
+    pub(crate) fn prepare() -> Self {
+        let modules = fs::read_to_string("/proc/modules").expect("/proc is mounted");
+        let words: Vec<&str> = modules
+            .lines()
+            .find(|line| line.starts_with("shunt "))
+            .expect("the module is loaded")
+            .split(' ')
+            .collect();
+        let start = u64::from_str_radix(words[5].trim_start_matches("0x"), 16);
+        let start = start.expect("a module has an address");
+        let end = start + words[1].parse::<u64>().expect("a module has a size");
+        for kind in ALLOCATIONS {
+            for (file, value) in [
+                ("verbose", "0"),
+                ("ignore-gfp-wait", "N"),
+                ("stacktrace-depth", "32"),
+                ("require-start", &start.to_string()),
+                ("require-end", &end.to_string()),
+                ("times", &MANY.to_string()),
+            ] {
+                set(&format!("{kind}/{file}"), value);
+            }
+        }
+        Self(())
+    }
+
+    /// Runs a program for which allocation number `number` of the module fails, counted from 1. Gives how it ended, or
+    /// none if it made fewer.
+    #[track_caller]
+    pub(crate) fn at(&self, number: u32, words: &[&str]) -> Option<Ended> {
+        let before = left();
+        // The count is of the task alone, and stays with it.
+        let script = format!("echo {number} > /proc/self/fail-nth; exec \"$@\"");
+        let ended = attempt(&[&["sh", "-c", &script, "sh"], words].concat());
+        if left() != before {
+            return Some(ended);
+        }
+        assert_eq!(ended.code, Some(0), "without a fault: {ended:?}");
+        None
+    }
+}
+
+fn left() -> u64 {
+    ALLOCATIONS
+        .iter()
+        .map(|kind| sysfs::number(&format!("{DEBUG}/{kind}/times")))
+        .sum()
+}
+
+impl Drop for FailedAllocations {
+    fn drop(&mut self) {
+        for kind in ALLOCATIONS {
+            set(&format!("{kind}/require-start"), "0");
+            set(&format!("{kind}/require-end"), &u64::MAX.to_string());
+        }
+    }
+}
+
+/// Makes some of the I/O of a drive fail.
+pub(crate) struct FailedIo {
+    file: String,
+}
+
+impl FailedIo {
+    /// Lets so many of a hundred fail.
+    #[track_caller]
+    pub(crate) fn of(drive: &Flash, percent: u32) -> Self {
+        for (file, value) in [
+            ("verbose", "0"),
+            ("times", "-1"),
+            ("interval", "1"),
+            ("probability", &percent.to_string()),
+        ] {
+            set(&format!("fail_make_request/{file}"), value);
+        }
+        let file = format!("/sys/block/{}/make-it-fail", drive.name);
+        fs::write(&file, "1").unwrap_or_else(|why| panic!("{file}: {why}"));
+        Self { file }
+    }
+}
+
+impl Drop for FailedIo {
+    fn drop(&mut self) {
+        // A drive that has gone fails by itself.
+        let _ = fs::write(&self.file, "0");
+        set("fail_make_request/probability", "0");
+    }
+}
