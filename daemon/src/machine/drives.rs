@@ -2,7 +2,7 @@
 //! The drives of the machine that this runs on, as `/dev` and sysfs show them.
 
 use std::{
-    cell::OnceCell,
+    cell::{OnceCell, RefCell},
     collections::BTreeMap,
     fs,
     os::unix::fs::{FileTypeExt, MetadataExt},
@@ -20,6 +20,7 @@ use crate::{config::DriveName, model::Target};
 pub struct ThisMachine {
     dev: PathBuf,
     sys: PathBuf,
+    found: RefCell<BTreeMap<DriveName, Found>>,
     links: OnceCell<Links>,
     parts: OnceCell<BTreeMap<String, Vec<String>>>,
     sequence: OnceCell<BTreeMap<u64, String>>,
@@ -35,6 +36,7 @@ impl ThisMachine {
         Self {
             dev: dev.into(),
             sys: sys.into(),
+            found: RefCell::default(),
             links: OnceCell::new(),
             parts: OnceCell::new(),
             sequence: OnceCell::new(),
@@ -126,22 +128,14 @@ impl ThisMachine {
 
 impl Machine for ThisMachine {
     fn find(&self, wanted: &DriveName) -> Found {
-        match wanted {
-            DriveName::Path(path) => self.at_path(path),
-            DriveName::PartUuid(uuid) => match self.parts().get(uuid).map(Vec::as_slice) {
-                None | Some([]) => Found::Missing,
-                Some([only]) => self.named(only, "by-partuuid", uuid),
-                Some(several) => Found::Wrong(format!(
-                    "{wanted} is on several partitions ({}), as after a copy of a drive; give one of \
-                     them another, or name it by its path",
-                    several.join(", ")
-                )),
-            },
-            DriveName::DiskSeq(number) => match self.sequence().get(number) {
-                Some(disk) => self.named(disk, "by-diskseq", &number.to_string()),
-                None => Found::Missing,
-            },
+        if let Some(found) = self.found.borrow().get(wanted) {
+            return found.clone();
         }
+        let found = self.look_for(wanted);
+        self.found
+            .borrow_mut()
+            .insert(wanted.clone(), found.clone());
+        found
     }
 
     fn way_down(&self, drive: &Drive, disk: &str) -> Option<Vec<String>> {
@@ -179,6 +173,25 @@ impl Machine for ThisMachine {
 }
 
 impl ThisMachine {
+    fn look_for(&self, wanted: &DriveName) -> Found {
+        match wanted {
+            DriveName::Path(path) => self.at_path(path),
+            DriveName::PartUuid(uuid) => match self.parts().get(uuid).map(Vec::as_slice) {
+                None | Some([]) => Found::Missing,
+                Some([only]) => self.named(only, "by-partuuid", uuid),
+                Some(several) => Found::Wrong(format!(
+                    "{wanted} is on several partitions ({}), as after a copy of a drive; give one of \
+                     them another, or name it by its path",
+                    several.join(", ")
+                )),
+            },
+            DriveName::DiskSeq(number) => match self.sequence().get(number) {
+                Some(disk) => self.named(disk, "by-diskseq", &number.to_string()),
+                None => Found::Missing,
+            },
+        }
+    }
+
     fn is_only_one(&self, uuid: &str) -> bool {
         self.parts().get(uuid).is_some_and(|parts| parts.len() == 1)
     }

@@ -6,11 +6,12 @@ use std::path::Path;
 use std::process::Child;
 use std::thread;
 
+use ::shunt::{Client, Selector};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::command::{attempt, command};
+use super::command::command;
 use super::shunt::list;
 use super::wait::wait_until;
 
@@ -47,17 +48,21 @@ impl Drop for Config {
         if !Path::new("/sys/module/shunt").exists() {
             return;
         }
-        // From the top down: a device may stand on another.
-        for device in list().iter().rev() {
-            let name = device["name"].as_str().expect("a device has a name");
-            let ended = attempt(&["shunt", "unmap", name]);
-            assert!(
-                ended.code == Some(0) || thread::panicking(),
-                "unmap {name}: {}",
-                ended.stderr.trim()
-            );
+        if let Err(why) = unmap_all() {
+            assert!(thread::panicking(), "unmap all: {why}");
+            eprintln!("unmap all: {why}");
         }
     }
+}
+
+/// Through the library: a thousand programs would take a minute.
+fn unmap_all() -> ::shunt::Result<()> {
+    let mut client = Client::connect()?;
+    // From the top down: a device may stand on another.
+    for device in client.devices()?.iter().rev() {
+        client.delete_device(&Selector::Id(device.id))?;
+    }
+    Ok(())
 }
 
 /// A running daemon; killed on drop.
