@@ -91,6 +91,18 @@ pub(crate) enum Command {
         /// The shell
         shell: Shell,
     },
+    /// Write the manual pages of all commands into a folder
+    #[command(hide = true)]
+    Manual {
+        /// The folder
+        folder: PathBuf,
+    },
+    /// Tell udev the name of a device: SHUNT_NAME=NAME, in the encoding of udev
+    #[command(hide = true)]
+    UdevName {
+        /// Name of the disk, as in /sys/block
+        disk: String,
+    },
 }
 
 impl Command {

@@ -3,7 +3,10 @@
 //! [`ask`] with a client of the fake.
 
 use clap::CommandFactory;
-use shunt::{Client, Transport};
+use shunt::{
+    Client, Transport,
+    transport::{Kernel, netlink::RunningKernel},
+};
 
 use crate::{
     cli::{Cli, Command},
@@ -15,10 +18,12 @@ mod change;
 mod config;
 mod device;
 mod events;
+mod manual;
 mod refused;
 mod stats;
 #[cfg(feature = "tui")]
 mod top;
+mod udev_name;
 mod unmap;
 
 /// Runs a command against the running kernel.
@@ -28,6 +33,13 @@ pub(crate) fn run(command: &Command, output: &mut Output<'_>) -> Result<(), Fail
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "shunt", &mut script);
             output.bytes(&script)
+        }
+        Command::Manual { folder } => manual::write(folder),
+        Command::UdevName { .. } => {
+            // A device that is announced has a module; if it went, udev must not bring it back.
+            let client = RunningKernel::default().connect_if_loaded();
+            let client = client.map_err(|error| explain("ask the kernel", &error))?;
+            ask(client, command, output)
         }
         command => {
             #[cfg(feature = "tui")]
@@ -73,6 +85,7 @@ pub(crate) fn ask<T: Transport>(
         Command::Plan { file } => config::plan(client, file, output),
         Command::Apply { file } => config::apply(client, file, output),
         Command::Export => config::export(client, output),
-        Command::Completions { .. } => run(command, output),
+        Command::UdevName { disk } => udev_name::udev_name(client, disk, output),
+        Command::Completions { .. } | Command::Manual { .. } => run(command, output),
     }
 }

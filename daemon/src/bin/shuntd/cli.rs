@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What can be typed: the only place that knows of clap. `main` reads it.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{fmt, io, path::PathBuf, str::FromStr};
 
 use clap::{
-    Parser,
+    CommandFactory, Parser,
     builder::{PossibleValuesParser, TypedValueParser},
 };
+use clap_mangen::Man;
 use log::LevelFilter;
 use shunt::{
     exporter::{self, Address},
@@ -44,6 +45,16 @@ pub(crate) struct Cli {
     /// If it is full, something is lost, which is counted, and all devices are read anew.
     #[arg(long, value_name = "SIZE", default_value = "4M")]
     pub(crate) receive_buffer: Bytes,
+
+    /// Print the manual page
+    #[arg(long, hide = true)]
+    pub(crate) manual: bool,
+}
+
+/// The manual page.
+pub(crate) fn manual() -> io::Result<()> {
+    let page = Man::new(Cli::command()).section("8");
+    page.render(&mut io::stdout().lock())
 }
 
 /// Whether and where metrics are served.

@@ -32,6 +32,13 @@ use signals::Signals;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if cli.manual {
+        // Nobody is there to be told of an error.
+        return match cli::manual() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
+    }
     stderr::log_to_stderr(cli.log_level);
     match run(cli) {
         Ok(()) => {
