@@ -20,7 +20,7 @@ kbuild   = $(MAKE) --no-print-directory -C $(KDIR) M=$(CURDIR) $(if $(call confi
 check = $(if $(problem),$(error $(problem)))
 problem = $(shell RUSTC=$(RUSTC) $(CURDIR)/scripts/check-tree $(KDIR) 2>&1)
 
-.PHONY: modules clippy install clean help
+.PHONY: modules clippy install install-programs clean help
 
 modules:
 	$(check)@mkdir -p $(out)/obj
@@ -31,11 +31,35 @@ clippy:
 	$(check)@mkdir -p $(out)/clippy
 	@+$(kbuild) MO=$(out)/clippy CLIPPY=1 KRUSTFLAGS=-Dwarnings modules
 
+# What is under /usr/lib here goes to where the programs are; systemd and udev look there too.
+share = $(DESTDIR)$(PREFIX)/share
+lib   = $(DESTDIR)$(PREFIX)/lib
+place = sed 's|/usr/sbin/|$(PREFIX)/sbin/|' packaging/$(1) > $(2) && chmod 644 $(2)
+
 install:
 	@test -e $(out)/shunt.ko || { echo "shunt: there is no module for the kernel of $(KDIR): run make first" >&2; exit 1; }
 	install -D -m 644 $(out)/shunt.ko $(DESTDIR)$(MODDIR)/$(release)/updates/shunt.ko
-	$(if $(wildcard $(programs)),install -D -m 755 -t $(DESTDIR)$(PREFIX)/sbin $(wildcard $(programs)))
+	$(if $(wildcard $(programs)),@+$(MAKE) --no-print-directory install-programs)
 	$(if $(DESTDIR),,depmod $(release))
+
+# The programs, and all that goes with them: pages and completions are made by the programs themselves.
+install-programs:
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/sbin $(programs)
+	install -d $(DESTDIR)/etc/shunt $(share)/man/man8 $(lib)/systemd/system $(lib)/udev/rules.d \
+		$(share)/bash-completion/completions $(share)/zsh/site-functions $(share)/fish/vendor_completions.d
+	$(call place,systemd/shuntd.service,$(lib)/systemd/system/shuntd.service)
+	$(call place,udev/60-shunt.rules,$(lib)/udev/rules.d/60-shunt.rules)
+	install -D -m 644 -t $(lib)/systemd/system packaging/systemd/shunt-ready.target
+	install -D -m 644 -t $(lib)/modules-load.d packaging/modules-load.d/shunt.conf
+	install -D -m 644 -t $(lib)/tmpfiles.d packaging/tmpfiles.d/shunt.conf
+	install -D -m 644 -t $(share)/shunt packaging/grafana/shunt.json
+	install -D -m 644 -t $(share)/man/man7 packaging/man/shunt.7
+	install -D -m 644 -t $(share)/man/man5 packaging/man/shunt.toml.5
+	out/bin/shunt manual $(share)/man/man8
+	out/bin/shuntd --manual > $(share)/man/man8/shuntd.8
+	out/bin/shunt completions bash > $(share)/bash-completion/completions/shunt
+	out/bin/shunt completions zsh > $(share)/zsh/site-functions/_shunt
+	out/bin/shunt completions fish > $(share)/fish/vendor_completions.d/shunt.fish
 
 clean:
 	rm -rf out target
@@ -43,5 +67,6 @@ clean:
 help:
 	@echo 'make [KDIR=TREE]          the module, out/RELEASE/shunt.ko (TREE: $(KDIR))'
 	@echo 'make clippy [KDIR=TREE]   the module through clippy; a warning is an error'
-	@echo 'make install [KDIR=TREE] [DESTDIR=DIR] [PREFIX=$(PREFIX)]   the module, and the programs where scripts/build made them'
+	@echo 'make install [KDIR=TREE] [DESTDIR=DIR] [PREFIX=$(PREFIX)]   the module, and the programs where scripts/build made them,'
+	@echo '                          with their units, rules, manual pages and completions'
 	@echo 'make clean                removes out/ and target/'

@@ -76,6 +76,16 @@ impl<K: Kernel> Source<K> for Manager {
     }
 }
 
+/// Does what reads the configuration again, with word of its beginning and its end.
+pub(crate) fn reloading(reload: impl FnOnce()) {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(error) => log::debug!("the time cannot be told: {error}"),
+    }
+    reload();
+    tell(&[NotifyState::Ready]);
+}
+
 /// Tells that the daemon ends because it was told to.
 pub(crate) fn stopping() {
     tell(&[NotifyState::Stopping]);

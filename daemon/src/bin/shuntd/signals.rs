@@ -16,6 +16,8 @@ use shunt::{
     transport::Kernel,
 };
 
+use crate::manager;
+
 /// The signals that the daemon obeys. No other thread may be running when it is made.
 pub(crate) struct Signals(SignalFd);
 
@@ -51,7 +53,7 @@ impl<K: Kernel> Source<K> for Signals {
                 return Ok(Flow::Stop);
             }
             log::info!("reading the configuration again");
-            keeper.reload();
+            manager::reloading(|| keeper.reload());
         }
         Ok(Flow::On)
     }
