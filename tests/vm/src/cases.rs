@@ -27,7 +27,9 @@ mod limits;
 mod loss;
 mod many;
 mod matrix;
+mod metrics;
 mod modes;
+mod packaging;
 mod polled;
 mod privilege;
 mod ranges;
@@ -76,6 +78,8 @@ const TOPICS: &[&[Case]] = &[
     resize::CASES,
     set::CASES,
     force::CASES,
+    metrics::CASES,
+    packaging::CASES,
     leaks::CASES,
     faults::CASES,
     // Take drives away and bring them back, so they come last.

@@ -81,8 +81,17 @@ impl Daemon {
     #[track_caller]
     pub(crate) fn start_with(config: &Config, options: &[&str]) -> Self {
         let log = File::create(LOG).expect("/run takes files");
-        let words = ["shuntd", "--metrics", "off", "--config", config.path()];
-        let child = command(&[&words[..], options].concat()).stderr(log).spawn();
+        let words = ["shuntd", "--config", config.path()];
+        // The usual port is for who asks for it.
+        let metrics = ["--metrics", "off"];
+        let metrics = if options.contains(&"--metrics") {
+            &[][..]
+        } else {
+            &metrics
+        };
+        let child = command(&[&words[..], metrics, options].concat())
+            .stderr(log)
+            .spawn();
         Self {
             child: child.unwrap_or_else(|why| panic!("shuntd: {why}")),
         }
