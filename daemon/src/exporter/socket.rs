@@ -63,33 +63,26 @@ pub(super) trait Timed: Send {
     fn write_within(&self, bytes: &[u8], limit: Duration) -> io::Result<usize>;
 }
 
-impl Timed for TcpStream {
-    fn read_within(&self, bytes: &mut [u8], limit: Duration) -> io::Result<usize> {
-        self.set_read_timeout(Some(limit))?;
-        let mut stream = self;
-        stream.read(bytes)
-    }
+/// Both kinds of stream have these calls, but in no trait of the standard library.
+macro_rules! timed {
+    ($($stream:ty),*) => {$(
+        impl Timed for $stream {
+            fn read_within(&self, bytes: &mut [u8], limit: Duration) -> io::Result<usize> {
+                self.set_read_timeout(Some(limit))?;
+                let mut stream = self;
+                stream.read(bytes)
+            }
 
-    fn write_within(&self, bytes: &[u8], limit: Duration) -> io::Result<usize> {
-        self.set_write_timeout(Some(limit))?;
-        let mut stream = self;
-        stream.write(bytes)
-    }
+            fn write_within(&self, bytes: &[u8], limit: Duration) -> io::Result<usize> {
+                self.set_write_timeout(Some(limit))?;
+                let mut stream = self;
+                stream.write(bytes)
+            }
+        }
+    )*};
 }
 
-impl Timed for UnixStream {
-    fn read_within(&self, bytes: &mut [u8], limit: Duration) -> io::Result<usize> {
-        self.set_read_timeout(Some(limit))?;
-        let mut stream = self;
-        stream.read(bytes)
-    }
-
-    fn write_within(&self, bytes: &[u8], limit: Duration) -> io::Result<usize> {
-        self.set_write_timeout(Some(limit))?;
-        let mut stream = self;
-        stream.write(bytes)
-    }
-}
+timed!(TcpStream, UnixStream);
 
 /// A connection until some moment; what is not done then fails with `TimedOut` or `WouldBlock`.
 #[derive(Clone, Copy)]
