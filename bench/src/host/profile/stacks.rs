@@ -52,10 +52,11 @@ fn shown(symbol: &Symbol) -> String {
     }
 }
 
-/// Where the instructions of one I/O go, as a mean over those that no interrupt fell into.
+/// Where the instructions of one I/O go, of those that took the median number of them. The others met what comes once a timer
+/// tick or once a page: a mean would depend on how many of these few fell among the watched.
 #[derive(Debug, Default)]
 pub(crate) struct Spent {
-    /// I/Os that were watched.
+    /// I/Os that were found alike.
     pub(crate) ios: usize,
     /// Instructions of one I/O.
     pub(crate) total: f64,
@@ -67,17 +68,28 @@ pub(crate) struct Spent {
 
 /// Finds the I/Os among executed instructions and adds up what they spent.
 pub(super) fn spent(executed: &[u64], code: &Code, names: &Names) -> Spent {
-    let mut spent = Spent::default();
-    for call in executed.split(|address| *address == 0) {
-        let numbers: Vec<Option<usize>> =
-            call.iter().map(|address| names.number(*address)).collect();
-        if is_io(&numbers, names) {
-            spent.ios += 1;
-            add(&mut spent, call, &numbers, code, names);
-        }
+    let mut ios: Vec<(&[u64], Vec<Option<usize>>)> = executed
+        .split(|address| *address == 0)
+        .map(|call| {
+            (
+                call,
+                call.iter().map(|address| names.number(*address)).collect(),
+            )
+        })
+        .filter(|(_, numbers): &(_, Vec<_>)| is_io(numbers, names))
+        .collect();
+    ios.sort_by_key(|(call, _)| call.len());
+    let median = ios.get(ios.len() / 2).map_or(0, |(call, _)| call.len());
+    ios.retain(|(call, _)| call.len() == median);
+    let mut spent = Spent {
+        ios: ios.len(),
+        total: median as f64,
+        ..Spent::default()
+    };
+    for (call, numbers) in &ios {
+        add(&mut spent, call, numbers, code, names);
     }
     let ios = spent.ios as f64;
-    spent.total /= ios;
     for figure in spent
         .functions
         .values_mut()
@@ -117,7 +129,6 @@ fn add(spent: &mut Spent, call: &[u64], numbers: &[Option<usize>], code: &Code, 
             stack.push((number, back));
         }
     }
-    spent.total += call.len() as f64;
     for (path, count) in by_stack {
         let count = count as f64;
         let name = |number: &usize| names.shown[*number].clone();
@@ -167,5 +178,16 @@ mod tests {
         assert_eq!(spent.ios, 2);
         assert_eq!(spent.total, 2.0);
         assert_eq!(spent.functions[MARK], 1.0);
+    }
+
+    #[test]
+    fn a_rare_long_io_changes_nothing() {
+        let names = Names::new(vec![symbol(ENTRY, 100, 200), symbol(MARK, 200, 300)]);
+        let usual = [100, 200, 201, 0];
+        let long: Vec<u64> = [100].into_iter().chain(200..290).chain([0]).collect();
+        let executed = [&usual[..], &long, &usual, &usual].concat();
+        let spent = spent(&executed, &Code::default(), &names);
+        assert_eq!((spent.ios, spent.total), (3, 3.0));
+        assert_eq!(spent.functions[MARK], 2.0);
     }
 }

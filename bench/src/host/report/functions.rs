@@ -55,7 +55,7 @@ pub(super) fn part(run: &Run) -> Part {
     Part::text(format!(
         "## Where they go\n\n\
         Instructions that a 4 KiB pread needs in each function, beyond those on the raw drive: \
-        each instruction that QEMU executed from the system call on, as a mean over reads that no interrupt fell into.\n\n\
+        each instruction that QEMU executed from the system call on, of the reads that took the median number of them (no interrupt fell into these).\n\n\
         {}![flame graphs](flame.svg)\n\n",
         markdown(&head, &rows)
     ))
