@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A running udevd with our rules; ended on drop.
+//! A running udevd with our rules; ended on drop, with the links that it made.
 
 use std::fs;
 
 use super::command::{attempt, run};
+
+/// Where its links are; before it there are none.
+const LINKS: [&str; 2] = ["/dev/disk", "/dev/shunt"];
 
 const RULES: &str = "/run/udev/rules.d/60-shunt.rules";
 
@@ -29,5 +32,9 @@ impl Drop for Udev {
     fn drop(&mut self) {
         let _ = attempt(&["udevadm", "control", "--exit"]);
         let _ = fs::remove_file(RULES);
+        // Later cases find drives by the names that the kernel gave them.
+        for folder in LINKS {
+            let _ = fs::remove_dir_all(folder);
+        }
     }
 }
