@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::thread;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -12,7 +13,7 @@ use super::case::skip;
 use super::debug_kernel;
 use super::flash::{Flash, find};
 use super::monitor::{order, try_order};
-use super::wait::wait_until;
+use super::wait::{Poll, wait_until};
 
 /// Offsets in the configuration space of a PCI device: where its list of capabilities begins, and where in the one for PCI
 /// Express the control register of the slot is.
@@ -62,9 +63,16 @@ impl Hot {
             "bus": format!("slot{}", self.number),
         });
         // What was torn out still has its image for a moment.
-        wait_until("QEMU plugs the drive in", || {
-            try_order("device_add", device.clone(), None).is_ok()
+        let mut refusal = String::new();
+        let plugged = Poll::for_at_most(Duration::from_secs(20)).until(|| {
+            try_order("device_add", device.clone(), None)
+                .map_err(|why| refusal = why)
+                .ok()
         });
+        assert!(
+            plugged.is_some(),
+            "QEMU does not plug the drive in: {refusal}"
+        );
         let is_there = |drive: &Flash| Path::new(&drive.path).exists() && drive.bytes > 0;
         wait_until("the drive is there", || {
             self.drive = find(&id).filter(is_there);

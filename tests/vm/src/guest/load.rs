@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A write load in the background that goes on until something ends it; killed on drop.
 
-use std::os::unix::process::CommandExt;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::command::command;
-use super::wait::Poll;
+use super::sysfs;
+use super::wait::{Poll, wait_until};
 
 /// A running load.
 pub(crate) struct Load {
@@ -24,6 +24,8 @@ impl Load {
         let words = [
             "fio",
             "--name=load",
+            // A process of its own for a job would begin a session of its own, and no signal to ours would reach it.
+            "--thread",
             "--ioengine=io_uring",
             "--direct=1",
             "--rw=randwrite",
@@ -36,7 +38,6 @@ impl Load {
             &filename,
         ];
         let child = command(&words)
-            .process_group(0)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
@@ -54,9 +55,14 @@ impl Load {
         assert!(!ended.success(), "the load ended without an error");
     }
 
-    /// Keeps it from sending anything more. What it has sent may still be on its way.
+    /// Stops it; from here on it sends nothing more. What it has sent may still be on its way.
+    #[track_caller]
     pub(crate) fn pause(&self) {
         self.signal(Signal::SIGSTOP);
+        // Each thread stops where it would return from the kernel; before that it may send what it is at.
+        wait_until("every thread of the load stands", || {
+            self.threads().iter().all(|stat| stat.starts_with('T'))
+        });
     }
 
     /// Lets it go on.
@@ -65,9 +71,20 @@ impl Load {
     }
 
     fn signal(&self, signal: Signal) {
-        // The load is threads of a child of it.
-        let group = Pid::from_raw(self.child.id() as i32);
-        killpg(group, signal).expect("it is our child");
+        kill(Pid::from_raw(self.child.id() as i32), signal).expect("it is our child");
+    }
+
+    /// What /proc tells of each of its threads, from the state on.
+    fn threads(&self) -> Vec<String> {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let stat = |thread: &String| sysfs::read(&format!("{tasks}/{thread}/stat"));
+        let stats = sysfs::names(&tasks)
+            .iter()
+            .filter_map(stat)
+            .collect::<Vec<_>>();
+        // "id (name) state parent ..."
+        let rest = stats.iter().filter_map(|stat| stat.rsplit_once(") "));
+        rest.map(|(_, rest)| rest.to_owned()).collect()
     }
 
     /// Whether it is still at work.
@@ -79,7 +96,7 @@ impl Load {
 impl Drop for Load {
     fn drop(&mut self) {
         // It may have ended by itself.
-        let _ = killpg(Pid::from_raw(self.child.id() as i32), Signal::SIGKILL);
+        let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
