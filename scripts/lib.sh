@@ -39,6 +39,15 @@ is() {
     [ "$(cat "$1" 2>/dev/null)" = "$2" ]
 }
 
+# wait_all PID...: waits for them all; fails if one failed.
+wait_all() {
+    local job status=0
+    for job; do
+        wait "$job" || status=1
+    done
+    return "$status"
+}
+
 hash_of() {
     cat "$@" | sha256sum | cut -d' ' -f1
 }

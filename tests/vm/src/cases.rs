@@ -37,6 +37,7 @@ mod read_only;
 mod refusals;
 mod resize;
 mod retarget;
+mod scale;
 mod set;
 mod stacking;
 mod stats;
@@ -79,6 +80,7 @@ const TOPICS: &[&[Case]] = &[
     set::CASES,
     force::CASES,
     metrics::CASES,
+    scale::CASES,
     packaging::CASES,
     leaks::CASES,
     faults::CASES,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `shuntd` keeps the devices as its file wants them, whatever happens to drives, module, devices and itself.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,15 +15,12 @@ use crate::guest::flash::flash;
 use crate::guest::link::Link;
 use crate::guest::loop_device::Loop;
 use crate::guest::module::Module;
-use crate::guest::null_blk::NullBlk;
 use crate::guest::removal::Removed;
 use crate::guest::shunt::list;
 use crate::guest::shuntd::{Config, Daemon, devices, wait_for_devices};
 use crate::guest::state::State;
-use crate::guest::stream::Samples;
-use crate::guest::sysfs;
 use crate::guest::task::Task;
-use crate::guest::wait::{Poll, wait_until};
+use crate::guest::wait::wait_until;
 
 cases!("daemon":
     a_missing_drive_keeps_no_device_back_and_its_device_comes_with_it,
@@ -36,7 +32,6 @@ cases!("daemon":
     it_is_killed_a_hundred_times_under_verified_load,
     changes_that_were_missed_are_counted_and_made_up_for,
     the_module_is_loaded_anew_under_it,
-    a_thousand_devices_are_mapped_from_a_file_and_their_samples_heard_without_loss,
 );
 
 fn a_missing_drive_keeps_no_device_back_and_its_device_comes_with_it() {
@@ -301,86 +296,4 @@ fn the_module_is_loaded_anew_under_it() {
     }
     daemon.stop();
     drop(config);
-}
-
-fn a_thousand_devices_are_mapped_from_a_file_and_their_samples_heard_without_loss() {
-    const COUNT: usize = 1000;
-    let drive = NullBlk::load("gb=4 memory_backed=0");
-    let _module = Module::load();
-    let text = |last: &str| -> String {
-        let devices = (0..COUNT).map(|number| {
-            let stats = if number + 1 == COUNT { last } else { "full" };
-            let path = drive.path();
-            format!(
-                "[device.vol{number}]\nto = {{ drive = '{path}', offset = '{number}M', length = '1M' }}\nstats = '{stats}'\n"
-            )
-        });
-        devices.collect()
-    };
-    let config = Config::new(&text("full"));
-    let begun = Instant::now();
-    let daemon = Daemon::start(&config);
-    let mapped = Poll::for_at_most(Duration::from_secs(120))
-        .until(|| (daemon.log().matches("info: map vol").count() == COUNT).then_some(()));
-    let mapped = mapped
-        .map(|()| begun.elapsed())
-        .expect("1,000 devices are mapped in 120 s");
-    let timed = |words: &[&str]| {
-        let begun = Instant::now();
-        (run_words(words), begun.elapsed())
-    };
-    let (said, planned) = timed(&["shunt", "plan", config.path()]);
-    assert_eq!(said, "");
-    config.write(&text("off"));
-    let (said, applied) = timed(&["shunt", "apply", config.path()]);
-    assert_eq!(said, format!("set vol{}: stats full -> off\n", COUNT - 1));
-    // What the change made it do, it has done; nothing wakes it after that.
-    wait_until("the daemon has heard of it", || {
-        daemon
-            .log()
-            .contains("left so (policy adopt): stats off -> full")
-    });
-    let wakes =
-        || daemon.status("voluntary_ctxt_switches") + daemon.status("nonvoluntary_ctxt_switches");
-    let before = wakes();
-    std::thread::sleep(Duration::from_secs(3));
-    let woken = wakes() - before;
-    let (memory, peak) = (daemon.status("VmRSS"), daemon.status("VmHWM"));
-    figure(&format!(
-        "{COUNT} devices: mapped in {mapped:.1?}, plan {planned:.2?}, apply of one change {applied:.2?}, \
-         shuntd {memory} KiB (at most {peak}), woken {woken} times in 3 s at rest"
-    ));
-    assert_eq!(woken, 0, "something wakes the daemon");
-    assert!(memory < 64 << 10, "{memory} KiB");
-    assert!(planned < Duration::from_secs(20) && applied < Duration::from_secs(20));
-    hear_without_loss(COUNT);
-    daemon.stop();
-}
-
-/// Listens to the samples of so many devices, one a second, with the buffer that a socket has if it asks for nothing.
-/// The kernel doubles what is asked for, so half of it is.
-fn hear_without_loss(devices: usize) {
-    const ROUNDS: u32 = 5;
-    let default = sysfs::number("/proc/sys/net/core/rmem_default");
-    let samples = Samples::listen("1", &["--receive-buffer", &(default / 2).to_string()]);
-    let begun = Instant::now();
-    let mut heard: BTreeMap<u64, u32> = BTreeMap::new();
-    let mut messages = 0;
-    // A round comes in several messages, each about some of the devices.
-    while heard.len() < devices || heard.values().any(|times| *times < ROUNDS) {
-        let sample = samples.until("sample", |sample| sample["seq"].is_u64());
-        let lost = (&sample["overruns"], &sample["dropped"]);
-        assert_eq!(lost, (&0.into(), &0.into()));
-        for device in sample["devices"].as_array().into_iter().flatten() {
-            *heard
-                .entry(device["id"].as_u64().expect("an id"))
-                .or_default() += 1;
-        }
-        messages += 1;
-        assert!(begun.elapsed() < Duration::from_secs(30), "{heard:?}");
-    }
-    figure(&format!(
-        "{ROUNDS} rounds of {devices} devices heard in {:.1?}, in {messages} pieces, none lost in a buffer of {default} bytes",
-        begun.elapsed()
-    ));
 }

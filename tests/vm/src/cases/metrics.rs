@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the daemon shows to Prometheus, against what the program shows, and how long it takes.
 
-use std::io::Write;
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Instant;
 
-use crate::guest::case::figure;
-use crate::guest::command::run;
 use crate::guest::direct::Direct;
 use crate::guest::flash::flash;
 use crate::guest::module::Module;
-use crate::guest::null_blk::NullBlk;
 use crate::guest::scrape::{sample, scrape};
 use crate::guest::shunt::Device;
 use crate::guest::shuntd::{Config, Daemon};
@@ -20,7 +15,6 @@ use crate::guest::shuntd::{Config, Daemon};
 cases!("metrics":
     figures_are_those_of_the_statistics,
     they_come_over_a_unix_socket_and_never_load_the_module,
-    a_thousand_devices_are_scraped_beside_stuck_readers,
 );
 
 const PORT: &str = "127.0.0.1:9745";
@@ -82,50 +76,5 @@ fn they_come_over_a_unix_socket_and_never_load_the_module() {
     drop(module);
     assert_eq!(loaded(), 0.0);
     assert!(!Path::new("/sys/module/shunt").exists());
-    daemon.stop();
-}
-
-fn a_thousand_devices_are_scraped_beside_stuck_readers() {
-    const COUNT: usize = 1000;
-    let drive = NullBlk::load("gb=4 memory_backed=0");
-    let _module = Module::load();
-    let devices = (0..COUNT).map(|number| {
-        let path = drive.path();
-        format!("[device.vol{number}]\nto = {{ drive = '{path}', offset = '{number}M', length = '1M' }}\n")
-    });
-    let config = Config::new(&devices.collect::<String>());
-    run(&format!("shunt apply {}", config.path()));
-    let daemon = Daemon::start_with(&config, &["--metrics", PORT]);
-    daemon.says("metrics are served", 1);
-    let before = daemon.status("VmHWM");
-    let begun = Instant::now();
-    scrape(connect());
-    let alone = begun.elapsed();
-    // One says nothing, the others take nothing of an answer that is longer than what is buffered.
-    let silent = connect();
-    let stuck: Vec<TcpStream> = (0..4)
-        .map(|_| {
-            let mut stuck = connect();
-            stuck
-                .write_all(b"GET /metrics HTTP/1.0\r\n\r\n")
-                .expect("it is open");
-            stuck
-        })
-        .collect();
-    let begun = Instant::now();
-    let text = scrape(connect());
-    let took = begun.elapsed();
-    let infos = text
-        .lines()
-        .filter(|line| line.starts_with("shunt_device_info{"));
-    assert_eq!(infos.count(), COUNT);
-    drop((silent, stuck));
-    figure(&format!(
-        "{COUNT} devices: scraped in {alone:.2?}, {took:.2?} beside 5 stuck readers, {} KiB of text, shuntd at most {} KiB ({before} before)",
-        text.len() / 1024,
-        daemon.status("VmHWM"),
-    ));
-    // Prometheus gives up after ten.
-    assert!(took.as_secs() < 10, "{took:?}");
     daemon.stop();
 }
