@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
-use super::flash::{Flash, flash};
+use super::flash::{Flash, find, flash};
 use super::sysfs;
 use super::wait::wait_until;
 
@@ -20,7 +20,7 @@ impl Removed {
     pub(crate) fn take(number: u32) -> Self {
         let file = format!("{}/device/remove", controller(number));
         fs::write(&file, "1").unwrap_or_else(|why| panic!("{file}: {why}"));
-        assert!(disk(number).is_none(), "the drive is still there");
+        assert!(find(&serial(number)).is_none(), "the drive is still there");
         Self { number }
     }
 
@@ -39,11 +39,10 @@ impl Drop for Removed {
             return;
         }
         fs::write("/sys/bus/pci/rescan", "1").expect("the PCI bus can be scanned");
+        // Its folder is there before all that is in it.
         wait_until("the drive is back", || {
-            disk(self.number).is_some_and(|name| {
-                Path::new("/dev").join(&name).exists()
-                    && sysfs::number(&format!("/sys/block/{name}/size")) > 0
-            })
+            find(&serial(self.number))
+                .is_some_and(|drive| Path::new(&drive.path).exists() && drive.bytes > 0)
         });
     }
 }
@@ -60,12 +59,10 @@ fn controller(number: u32) -> String {
         .unwrap_or_else(|| panic!("there is no controller with serial flash{number}"))
 }
 
-/// Name of the drive in /sys/block.
-fn disk(number: u32) -> Option<String> {
-    let mut names = sysfs::names("/sys/block").into_iter();
-    names.find(|name| has_serial(&format!("/sys/block/{name}/device"), number))
+fn has_serial(folder: &str, number: u32) -> bool {
+    sysfs::read(&format!("{folder}/serial")) == Some(serial(number))
 }
 
-fn has_serial(folder: &str, number: u32) -> bool {
-    sysfs::read(&format!("{folder}/serial")).is_some_and(|text| text == format!("flash{number}"))
+fn serial(number: u32) -> String {
+    format!("flash{number}")
 }
