@@ -133,6 +133,8 @@ fn memory() -> Memory {
     }
     // Areas of vmalloc are given back late and many at once; VmallocUsed says what is in use.
     figures.remove("slab vmap_area");
+    // Where leaks are looked for, each area has one of these.
+    figures.remove("slab kmemleak_scan_area");
     for line in fs::read_to_string("/proc/meminfo")
         .expect("meminfo can be read")
         .lines()
