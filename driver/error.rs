@@ -129,6 +129,7 @@ impl TargetError {
                 e if e == EBUSY => "held by somebody else",
                 e if e == EACCES => "read-only, or not permitted",
                 e if e == ENXIO => "no drive behind it",
+                e if e == ENOMEM => "no memory to open the backing device",
                 _ => "the backing device cannot be opened",
             }),
             Self::ZonesDiffer { value, wanted } => {
@@ -205,6 +206,9 @@ impl Refused {
                 write!(f, "the device has promised {what}, which the table lacks")
             }
             Self::Zoned(what) => write!(f, "zoned drives cannot {what}"),
+            Self::Disk(error) if *error == ENOMEM => {
+                f.write_str("no memory to add the disk to the system")
+            }
             Self::Disk(_) => f.write_str("the disk could not be added to the system"),
             Self::FileSystem(_) => f.write_str("the file system could not be stopped"),
         }

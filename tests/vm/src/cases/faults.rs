@@ -36,7 +36,8 @@ fn fails_whole(words: &[&str], undo: impl Fn()) {
             undo();
         } else {
             let line = refusal(&ended, &words[1..]);
-            assert!(line.contains("memory"), "allocation {number}: {line}");
+            // Some functions of the kernel have other errors for it than that memory is short.
+            assert!(line.contains("vol0"), "allocation {number}: {line}");
             refused += 1;
         }
         assert_eq!(State::now(), before, "after allocation {number} failed");
