@@ -25,6 +25,15 @@ pub(crate) enum Command {
         #[arg(long)]
         list: bool,
     },
+    /// Kill the guest in the middle of writes, and look below the devices for all that was acknowledged as durable
+    Crash {
+        /// Kernel release, as in kernels/list of the cache; its first one if absent; may be given again
+        #[arg(long, value_name = "RELEASE")]
+        kernel: Vec<String>,
+        /// How many times, on each kernel
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        rounds: u32,
+    },
     /// Do the main job in the guest, step by step, and show it
     Demo {
         /// Kernel release, as in kernels/list of the cache; its first one if absent
@@ -55,4 +64,6 @@ pub(crate) enum GuestCommand {
         #[arg(long)]
         colour: bool,
     },
+    /// The loads of the crash test
+    Crash,
 }

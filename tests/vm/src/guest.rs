@@ -3,6 +3,7 @@
 
 pub(crate) mod case;
 pub(crate) mod command;
+pub(crate) mod crash;
 pub(crate) mod debug_kernel;
 pub(crate) mod demo;
 pub(crate) mod direct;

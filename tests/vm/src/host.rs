@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The host's side: boots QEMU, sends requests to the guest, shows what comes back. Called by `main` alone.
 
+pub(crate) mod crash;
 pub(crate) mod demo;
 mod drives;
 mod machine;
+mod nbd;
 mod parts;
 mod qmp;
 pub(crate) mod shell;

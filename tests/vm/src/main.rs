@@ -10,6 +10,7 @@
 mod cases;
 mod cli;
 mod complaint;
+mod crash;
 mod guest;
 mod host;
 mod protocol;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Command::Test { kernel, case, .. } => host::test::run(&kernel, &case),
         Command::Demo { kernel } => host::demo::run(kernel.as_deref()),
         Command::Shell { kernel } => host::shell::run(kernel.as_deref()),
+        Command::Crash { kernel, rounds } => host::crash::run(&kernel, rounds),
         Command::Guest { command: None } => guest::init::run(),
         Command::Guest {
             command: Some(GuestCommand::Case { name }),
@@ -35,6 +37,9 @@ fn main() -> ExitCode {
         Command::Guest {
             command: Some(GuestCommand::Demo { colour }),
         } => return guest::demo::run(colour),
+        Command::Guest {
+            command: Some(GuestCommand::Crash),
+        } => return guest::crash::run_loads(),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -12,6 +12,8 @@ pub(crate) enum Request {
     Case(String),
     /// Run the demo; its output comes as [`Event::Text`], then [`Event::End`].
     Demo { colour: bool },
+    /// Run the loads of the crash test, each write of which is told as [`Event::Durable`], until the machine is gone.
+    Crash,
     /// Power off.
     Stop,
 }
@@ -26,6 +28,8 @@ pub(crate) enum Event {
     Text(String),
     /// The case that runs wants something of the machine itself; the host answers with an [`Answer`].
     Monitor(Order),
+    /// Of the load with this index, this writer's writes up to this number were acknowledged as durable.
+    Durable(usize, u64, u64),
     /// The request is done.
     End(Report),
 }

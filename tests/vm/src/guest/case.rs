@@ -2,7 +2,7 @@
 //! Runs one case in a process of its own: a panic is a failure with its message and
 //! place. Where panics unwind, its fixtures undo what they did; else the guest is booted anew after it.
 
-use std::panic;
+use std::panic::{self, PanicHookInfo};
 use std::process::{self, ExitCode};
 use std::time::Duration;
 
@@ -40,20 +40,23 @@ pub(crate) fn run(name: &str) -> ExitCode {
         eprintln!("there is no case {name}");
         return ExitCode::FAILURE;
     };
-    panic::set_hook(Box::new(|info| {
-        let payload = info.payload();
-        let text = payload.downcast_ref::<&str>().copied();
-        let text = text
-            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-            .unwrap_or("a panic without words");
-        let place = info
-            .location()
-            .map(|place| format!(" ({}:{})", place.file(), place.line()))
-            .unwrap_or_default();
-        eprintln!("{text}{place}");
-    }));
+    panic::set_hook(Box::new(say_in_a_line));
     match panic::catch_unwind(case.run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
+}
+
+/// Says on standard error what panicked, and where.
+pub(super) fn say_in_a_line(info: &PanicHookInfo<'_>) {
+    let payload = info.payload();
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a panic without words");
+    let place = info
+        .location()
+        .map(|place| format!(" ({}:{})", place.file(), place.line()))
+        .unwrap_or_default();
+    eprintln!("{text}{place}");
 }

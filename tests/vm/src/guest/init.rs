@@ -69,8 +69,9 @@ fn serve() -> Result<(), String> {
         let request =
             serde_json::from_str(&text).map_err(|why| format!("request {text:?}: {why}"))?;
         let report = match request {
-            Request::Case(name) => run_case(&name),
+            Request::Case(name) => run_child(&["guest", "case", &name]),
             Request::Demo { colour } => run_demo(&control, colour),
+            Request::Crash => run_child(&["guest", "crash"]),
             Request::Stop => break,
         };
         let clean = report.clean;
@@ -94,12 +95,12 @@ fn say(mut control: &File, event: &Event) {
     }
 }
 
-fn run_case(name: &str) -> Report {
+fn run_child(words: &[&str]) -> Report {
     let said = File::create(SAID).and_then(|file| Ok((file.try_clone()?, file)));
     let started = said.and_then(|(stdout, stderr)| {
         let mut child = Command::new("/proc/self/exe");
         child
-            .args(["guest", "case", name])
+            .args(words)
             .stdin(Stdio::null())
             .stdout(stdout)
             .stderr(stderr);

@@ -38,7 +38,7 @@ pub(crate) fn run(release: Option<&str>) -> Result<bool> {
                 let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
             }
             Event::End(report) => break report.outcome,
-            Event::Ready | Event::Monitor(_) => {}
+            Event::Ready | Event::Monitor(_) | Event::Durable(..) => {}
         }
     };
     machine.stop()?;

@@ -57,7 +57,12 @@ pub(crate) struct Machine {
 impl Machine {
     /// Boots a guest with blank flash drives and waits until it is ready. The console log grows by this boot.
     pub(crate) fn boot(parts: &Parts) -> Result<Self> {
-        let mut machine = Self::start(parts)?;
+        Self::boot_with(parts, &[])
+    }
+
+    /// As [`boot`](Self::boot), with more arguments for QEMU.
+    pub(crate) fn boot_with(parts: &Parts, more: &[String]) -> Result<Self> {
+        let mut machine = Self::start(parts, more)?;
         match machine.event(Instant::now() + parts.limit(BOOT_DEADLINE)) {
             Ok(Event::Ready) => Ok(machine),
             Ok(other) => Err(format!("the guest said {other:?} before it was ready")),
@@ -71,7 +76,7 @@ impl Machine {
         }
     }
 
-    fn start(parts: &Parts) -> Result<Self> {
+    fn start(parts: &Parts, more: &[String]) -> Result<Self> {
         let drives = Drives::make(parts)?;
         let mut qemu = command(parts, PARAMETERS)
             .args([
@@ -85,6 +90,7 @@ impl Machine {
             .args(["-serial", "chardev:console", "-serial", "chardev:control"])
             .args(["-qmp", &drives.monitor_argument()])
             .args(drives.arguments(&parts.root))
+            .args(more)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -174,6 +180,13 @@ impl Machine {
             )),
             Ok(other) => Err(format!("the guest said {other:?} instead of powering off")),
         }
+    }
+
+    /// Kills the guest as it is, as a power cut would; gives what it had said until then and nobody has heard.
+    pub(crate) fn kill(mut self) -> Vec<Event> {
+        self.end();
+        // The end of QEMU ends the thread that hears it.
+        self.events.iter().collect()
     }
 
     /// Gives a guest that cannot go on the time to power off by itself, so that its console is whole; ends it, and gives

@@ -151,7 +151,7 @@ fn run_case(
     loop {
         match machine.event(deadline)? {
             Event::End(report) => return Ok(report),
-            Event::Ready | Event::Text(_) | Event::Monitor(_) => {}
+            Event::Ready | Event::Text(_) | Event::Monitor(_) | Event::Durable(..) => {}
         }
     }
 }
