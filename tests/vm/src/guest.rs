@@ -37,6 +37,7 @@ pub(crate) mod task;
 pub(crate) mod trace;
 pub(crate) mod udev;
 pub(crate) mod uevent;
+pub(crate) mod verified;
 pub(crate) mod wait;
 mod work;
 pub(crate) mod ynl;

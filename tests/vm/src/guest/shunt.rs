@@ -7,6 +7,14 @@ use serde_json::Value;
 
 use super::command::{Ended, attempt, run_words};
 
+/// The ways in which a device can carry I/O, as options of `shunt map`.
+pub(crate) const MODES: [&[&str]; 4] = [
+    &["--stats", "full"],
+    &["--stats", "counters"],
+    &["--stats", "off"],
+    &["--queue", "mq"],
+];
+
 /// A mapped device; unmapped on drop, which fails the case if that is refused.
 pub(crate) struct Device {
     name: String,
