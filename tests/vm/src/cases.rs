@@ -32,6 +32,7 @@ mod modes;
 mod packaging;
 mod polled;
 mod privilege;
+mod queue;
 mod ranges;
 mod read_only;
 mod refusals;
@@ -74,6 +75,7 @@ const TOPICS: &[&[Case]] = &[
     ioctls::CASES,
     matrix::CASES,
     tables::CASES,
+    queue::CASES,
     retarget::CASES,
     suspend::CASES,
     resize::CASES,

@@ -12,7 +12,7 @@ use crate::guest::flash::flash;
 use crate::guest::load::Load;
 use crate::guest::module::Module;
 use crate::guest::mount::Mount;
-use crate::guest::shunt::{Device, list};
+use crate::guest::shunt::{Device, MODES, list};
 use crate::guest::state::refused_without_change;
 use crate::guest::task::Task;
 use crate::guest::wait::wait_until;
@@ -56,6 +56,7 @@ fn io_under_load_ends_with_errors_and_the_device_goes() {
     for (to, words) in [
         (one.clone(), &[][..]),
         (one.clone(), &["--stats", "counters"]),
+        (one.clone(), &["--queue", "mq"]),
         (format!("{one},length=4M"), &joined),
     ] {
         let device = Device::map_with("vol0", &to, words);
@@ -105,8 +106,8 @@ fn a_mounted_file_system_under_load_is_shut_down() {
 
 fn io_that_waits_on_a_suspended_device_ends_with_an_error() {
     let _module = Module::load();
-    for mode in ["full", "counters", "off"] {
-        let device = Device::map_with("vol0", &flash(0).path, &["--stats", mode]);
+    for mode in MODES {
+        let device = Device::map_with("vol0", &flash(0).path, mode);
         let disk = device.disk().to_owned();
         device.order("suspend", &[]);
         let waiting: Vec<_> = (0..3)

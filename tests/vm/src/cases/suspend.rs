@@ -12,7 +12,7 @@ use crate::guest::events::Events;
 use crate::guest::flash::flash;
 use crate::guest::module::Module;
 use crate::guest::mount::Mount;
-use crate::guest::shunt::Device;
+use crate::guest::shunt::{Device, MODES};
 use crate::guest::sysfs::DiskStats;
 use crate::guest::task::Task;
 use crate::guest::trace::issued_during;
@@ -30,14 +30,13 @@ cases!("suspend":
 );
 
 const MIB: u64 = 1 << 20;
-const MODES: [&str; 3] = ["full", "counters", "off"];
 
 fn io_waits_and_goes_on_in_its_order() {
     const WRITES: u64 = 8;
     let _module = Module::load();
     let drive = flash(0);
     for mode in MODES {
-        let device = Device::map_with("vol0", &drive.path, &["--stats", mode]);
+        let device = Device::map_with("vol0", &drive.path, mode);
         device.order("suspend", &[]);
         // In no order that a sort would bring about, and with gaps, so that none are merged.
         let place = |number: u64| (number * 5 % WRITES) * MIB;
@@ -75,7 +74,7 @@ fn suspend_waits_for_what_is_in_flight() {
     let drive = flash(1);
     for mode in MODES {
         let lower = Dm::linear("lower", &drive.path, 16 * MIB);
-        let device = Device::map_with("vol0", &lower.path(), &["--stats", mode]);
+        let device = Device::map_with("vol0", &lower.path(), mode);
         let file = Direct::open(device.path());
         lower.suspend();
         let read = Task::start(move || file.read(0, 4096).len());
@@ -88,7 +87,7 @@ fn suspend_waits_for_what_is_in_flight() {
         suspend.end();
         assert!(
             too_early.is_none(),
-            "in mode {mode} it was suspended while a read was in flight"
+            "with {mode:?} it was suspended while a read was in flight"
         );
         device.order("resume", &[]);
     }
@@ -165,11 +164,7 @@ fn a_retarget_while_suspended_takes_what_waits_to_the_new_drive() {
     let untouched = Buffer::pattern(7, 4096);
     Direct::open(&old.path).write(MIB, &untouched);
     for mode in MODES {
-        let device = Device::map_with(
-            "vol0",
-            &format!("{},length=64M", old.path),
-            &["--stats", mode],
-        );
+        let device = Device::map_with("vol0", &format!("{},length=64M", old.path), mode);
         device.order("suspend", &[]);
         let file = Direct::open(device.path());
         let write = Task::start(move || file.write(MIB, &Buffer::pattern(1, 4096)));
