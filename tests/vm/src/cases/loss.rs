@@ -17,7 +17,8 @@ use crate::guest::load::Load;
 use crate::guest::module::Module;
 use crate::guest::mount::Mount;
 use crate::guest::removal::Removed;
-use crate::guest::shunt::{Device, list};
+use crate::guest::scsi_debug::ScsiDebug;
+use crate::guest::shunt::{Device, MODES, list};
 use crate::guest::state::State;
 use crate::guest::task::Task;
 use crate::guest::wait::wait_until;
@@ -25,6 +26,7 @@ use crate::guest::wait::wait_until;
 cases!("loss":
     a_device_is_lost_with_its_drive_and_live_again_on_another,
     a_file_system_under_load_is_shut_down_with_the_drive,
+    a_disk_that_is_deleted_is_named_as_lost,
     the_drive_is_taken_up_again_when_it_is_back,
     two_devices_on_a_drive_are_lost_with_it,
     a_joined_device_is_lost_with_one_of_its_drives,
@@ -72,12 +74,9 @@ fn wait_for_writes(device: &Device) {
 
 fn a_device_is_lost_with_its_drive_and_live_again_on_another() {
     let _module = Module::load();
-    for mode in ["full", "counters"] {
-        let device = Device::map_with(
-            "vol0",
-            &format!("{},length=8M", flash(DRIVE).path),
-            &["--stats", mode],
-        );
+    for mode in [MODES[0], MODES[1], MODES[3]] {
+        let to = format!("{},length=8M", flash(DRIVE).path);
+        let device = Device::map_with("vol0", &to, mode);
         let events = Events::listen();
         events.present();
         let load = Load::write(device.path());
@@ -125,6 +124,30 @@ fn a_file_system_under_load_is_shut_down_with_the_drive() {
     assert!(mount.folder().join("file").exists());
     drop(mount);
     run(&format!("e2fsck -f -n {}", device.path()));
+}
+
+fn a_disk_that_is_deleted_is_named_as_lost() {
+    let _module = Module::load();
+    for queue in ["bio", "mq"] {
+        let disk = ScsiDebug::load("dev_size_mb=16");
+        let beside = format!("{},length=8M", flash(0).path);
+        let device = Device::map_with("vol0", &beside, &["--to", disk.path(), "--queue", queue]);
+        let events = Events::listen();
+        events.present();
+        let load = Load::write_to(device.path(), "--offset=8M");
+        wait_for_writes(&device);
+        disk.delete();
+        let told = lost(&events, "vol0");
+        assert_eq!(told["targets"][0]["state"], "live");
+        assert_eq!(told["targets"][1]["state"], "lost");
+        assert_eq!(told["targets"][1]["path"], disk.path());
+        assert_eq!((&told["state"], &told), (&"lost".into(), &device.now()));
+        load.fails();
+        let other = format!("{},length=16M", flash(DRIVE).path);
+        device.order("retarget", &["--to", &beside, "--to", &other]);
+        assert_eq!(device.now()["state"], "live");
+        Direct::open(device.path()).write(8 * MIB, &Buffer::pattern(1, 4096));
+    }
 }
 
 fn the_drive_is_taken_up_again_when_it_is_back() {
@@ -205,8 +228,10 @@ fn a_joined_device_is_lost_with_one_of_its_drives() {
 
 fn a_suspended_device_is_lost_and_what_waits_fails_or_goes_on_elsewhere() {
     let _module = Module::load();
-    for elsewhere in [false, true] {
-        let device = Device::map("vol0", &format!("{},length=8M", flash(DRIVE).path));
+    let in_queue = |queue: &'static str| [false, true].map(|elsewhere| (queue, elsewhere));
+    for (queue, elsewhere) in ["bio", "mq"].into_iter().flat_map(in_queue) {
+        let to = format!("{},length=8M", flash(DRIVE).path);
+        let device = Device::map_with("vol0", &to, &["--queue", queue]);
         device.order("suspend", &[]);
         let file = Direct::open(device.path());
         let write = Task::start(move || file.try_write(0, &Buffer::pattern(3, 4096)).is_ok());

@@ -20,6 +20,12 @@ impl Load {
     /// Starts writing 4 KiB blocks in any order to a device or file, 16 at a time, past the page cache.
     #[track_caller]
     pub(crate) fn write(path: &str) -> Self {
+        Self::write_to(path, "--offset=0")
+    }
+
+    /// As [`write`](Self::write), from where `--offset=SIZE` says.
+    #[track_caller]
+    pub(crate) fn write_to(path: &str, offset: &str) -> Self {
         let filename = format!("--filename={path}");
         let words = [
             "fio",
@@ -35,6 +41,7 @@ impl Load {
             "--time_based",
             "--runtime=150",
             "--fsync=64",
+            offset,
             &filename,
         ];
         let child = command(&words)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A SCSI disk in memory, by the kernel's own emulation; gone on drop.
 
+use std::fs;
 use std::thread;
 use std::time::Duration;
 
@@ -31,6 +32,14 @@ impl ScsiDebug {
         Self {
             path: format!("/dev/{disk}"),
         }
+    }
+
+    /// Has the kernel give the disk up.
+    #[track_caller]
+    pub(crate) fn delete(&self) {
+        let disk = self.path.trim_start_matches("/dev/");
+        let file = format!("/sys/block/{disk}/device/delete");
+        fs::write(&file, "1").unwrap_or_else(|why| panic!("{file}: {why}"));
     }
 
     /// Its device node.
