@@ -8,6 +8,7 @@ sysroot=$cache/sysroot
 kernels=$cache/kernels
 debug_kernels=$cache/kernels-debug
 images=$cache/images
+crates=$cache/crates # what the crates of others compile to
 target=$repo/target/x86_64-unknown-linux-gnu
 in=$here/in-sysroot
 without_docs=(--dpkgopt=path-exclude=/usr/share/{doc,man,locale}/\*) # for mmdebstrap
