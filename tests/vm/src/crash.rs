@@ -64,6 +64,10 @@ pub(crate) const LOADS: &[Load] = &[
     load("bio, commit", "bio", By::Commit),
     load("mq, commit", "mq", By::Commit),
     Load {
+        drives: 2,
+        ..load("bio, striped, commit", "bio", By::Commit)
+    },
+    Load {
         lossy: true,
         ..load("no flush below", "bio", By::Flush)
     },

@@ -82,7 +82,7 @@ fn run_round(parts: &Parts) -> Result<String> {
     let mut unseen = Vec::new();
     let mut lost_below = 0;
     for (index, (load, images)) in LOADS.iter().zip(images).enumerate() {
-        let lost = match Image::open(load, images, &folder.0) {
+        let lost = match Image::open(load, &images, &folder.0) {
             Ok(image) => lost(&image, index, load, &durable),
             Err(why) => vec![why],
         };
@@ -220,7 +220,6 @@ struct Drives {
 
 impl Drives {
     fn serve(folder: &Path) -> Result<Self> {
-        let file_system = image::with_file_system(folder)?;
         let mut arguments = vec![
             "-device".to_owned(),
             "virtio-scsi-pci,id=crashes".to_owned(),
@@ -228,7 +227,8 @@ impl Drives {
         let mut served = Vec::new();
         for (index, load) in LOADS.iter().enumerate() {
             let mut drives = Vec::new();
-            for name in load.drive_names(index) {
+            let names = load.drive_names(index);
+            for (name, bytes) in names.into_iter().zip(image::first(load, folder)?) {
                 let socket = folder.join(&name);
                 let device = match load.has_file_system() {
                     true => {
@@ -245,10 +245,6 @@ impl Drives {
                     "-device".to_owned(),
                     device,
                 ]);
-                let bytes = match load.has_file_system() {
-                    true => file_system.clone(),
-                    false => image::blank(),
-                };
                 drives.push(nbd::serve(&socket, bytes).map_err(because(socket.display()))?);
             }
             served.push(drives);
