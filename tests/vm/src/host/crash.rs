@@ -20,7 +20,6 @@ use self::image::Image;
 use super::machine::{Machine, tail};
 use super::parts::Parts;
 use super::{Result, because, nbd};
-use crate::complaint::is_complaint;
 use crate::crash::{LOADS, Load, WRITERS, number};
 use crate::protocol::{Event, Outcome, Request};
 
@@ -35,13 +34,7 @@ const RANDOM_MS: u64 = 1500;
 
 /// Runs so many rounds on each kernel; true if none failed.
 pub(crate) fn run(releases: &[String], rounds: u32) -> Result<bool> {
-    let parts: Vec<Parts> = match releases {
-        [] => vec![Parts::find(None)?],
-        some => some
-            .iter()
-            .map(|release| Parts::find(Some(release)))
-            .collect::<Result<_>>()?,
-    };
+    let parts = Parts::find_all(releases)?;
     let (mut passed, mut failed) = (0, 0);
     for parts in &parts {
         if parts.debug {
@@ -78,7 +71,10 @@ fn run_round(parts: &Parts) -> Result<String> {
     }
     let images = drives.left()?;
 
-    let mut faults = complaints(parts);
+    let said = parts.complaints().into_iter();
+    let mut faults: Vec<String> = said
+        .map(|line| format!("the kernel said: {line}"))
+        .collect();
     let mut unseen = Vec::new();
     let mut lost_below = 0;
     for (index, (load, images)) in LOADS.iter().zip(images).enumerate() {
@@ -199,15 +195,6 @@ fn lost(image: &Image, index: usize, load: &Load, durable: &Durable) -> Vec<Stri
         }
     }
     lost
-}
-
-fn complaints(parts: &Parts) -> Vec<String> {
-    let console = fs::read(parts.console()).unwrap_or_default();
-    let console = String::from_utf8_lossy(&console);
-    let lines = console.lines().filter(|line| is_complaint(line));
-    lines
-        .map(|line| format!("the kernel said: {line}"))
-        .collect()
 }
 
 /// The drives of all loads, being served.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Result, because};
+use crate::complaint::is_complaint;
 use crate::guest::debug_kernel::SLOWNESS;
 
 /// The files that a guest boots from; the paths were there when it was made.
@@ -62,6 +63,17 @@ impl Parts {
         Ok(parts)
     }
 
+    /// The parts for each of these releases, or for the default one if there are none.
+    pub(crate) fn find_all(releases: &[String]) -> Result<Vec<Self>> {
+        match releases {
+            [] => Ok(vec![Self::find(None)?]),
+            some => some
+                .iter()
+                .map(|release| Self::find(Some(release)))
+                .collect(),
+        }
+    }
+
     /// A limit on the time of something in the guest, for this kernel.
     pub(crate) fn limit(&self, limit: Duration) -> Duration {
         limit * if self.debug { SLOWNESS } else { 1 }
@@ -70,6 +82,14 @@ impl Parts {
     /// Where the kernel's console is kept after the run.
     pub(crate) fn console(&self) -> PathBuf {
         self.work.join("console.log")
+    }
+
+    /// Lines of the console that mean a bug of the kernel.
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        let console = fs::read(self.console()).unwrap_or_default();
+        let console = String::from_utf8_lossy(&console);
+        let lines = console.lines().filter(|line| is_complaint(line));
+        lines.map(str::to_owned).collect()
     }
 }
 

@@ -11,7 +11,6 @@ use super::machine::{Gone, Machine, tail};
 use super::parts::Parts;
 use super::{Result, because, indented};
 use crate::cases::{self, Case};
-use crate::complaint::is_complaint;
 use crate::guest::case::DEADLINE;
 use crate::protocol::{Event, Outcome, Report, Request};
 
@@ -32,13 +31,7 @@ pub(crate) fn list(wanted: &[String]) -> Result<bool> {
 /// Runs the cases whose name holds one of the texts (all if there is none) on each kernel, all kernels at once; true if none failed.
 pub(crate) fn run(releases: &[String], wanted: &[String]) -> Result<bool> {
     let cases = select(wanted)?;
-    let parts: Vec<Parts> = match releases {
-        [] => vec![Parts::find(None)?],
-        some => some
-            .iter()
-            .map(|release| Parts::find(Some(release)))
-            .collect::<Result<_>>()?,
-    };
+    let parts = Parts::find_all(releases)?;
     for parts in &parts {
         println!("{} cases on {}", cases.len(), parts.release);
     }
@@ -228,17 +221,14 @@ impl Tally {
 
     /// Complaints in the console log that no case was failed for.
     fn complaints(&self, parts: &Parts) -> Vec<String> {
-        let console = fs::read(parts.console()).unwrap_or_default();
-        let console = String::from_utf8_lossy(&console);
         let is_known = |line: &str| {
             self.blamed
                 .iter()
                 .any(|known| line.contains(known.as_str()))
         };
-        let new = console
-            .lines()
-            .filter(|line| is_complaint(line) && !is_known(line));
-        new.map(str::to_owned).collect()
+        let mut new = parts.complaints();
+        new.retain(|line| !is_known(line));
+        new
     }
 
     /// One line of progress, at once.
