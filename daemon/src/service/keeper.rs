@@ -33,6 +33,7 @@ pub struct Keeper<K: Kernel> {
     /// Whether the module may have come since it was last looked for.
     may_have_come: bool,
     overruns: u64,
+    reloads: u64,
     wants: Option<Wants>,
     report: Box<dyn FnMut(Report)>,
 }
@@ -50,6 +51,7 @@ impl<K: Kernel> Keeper<K> {
             link: None,
             may_have_come: false,
             overruns: 0,
+            reloads: 0,
             wants: None,
             report: Box::new(report),
             kernel,
@@ -69,6 +71,7 @@ impl<K: Kernel> Keeper<K> {
 
     /// Reads anew what is wanted.
     pub fn reload(&mut self) {
+        self.reloads += 1;
         let present: Vec<Device> = self.devices().cloned().collect();
         if let Some(wants) = &mut self.wants {
             wants.reload(&present);
@@ -98,6 +101,11 @@ impl<K: Kernel> Keeper<K> {
         self.overruns
     }
 
+    /// How often what is wanted was read anew.
+    pub fn reloads(&self) -> u64 {
+        self.reloads
+    }
+
     /// A client of the kernel, while the module is loaded.
     pub fn client(&mut self) -> Option<&mut Client<K::Transport>> {
         self.link.as_mut().map(Monitor::client)
@@ -108,16 +116,17 @@ impl<K: Kernel> Keeper<K> {
         wanted.extend(self.link.as_ref().map(readable));
     }
 
-    /// Whether it wants another turn before the loop waits.
-    pub(super) fn has_work(&self) -> bool {
+    /// Whether it wants another turn before the loop waits: as far as it knows, not all is done that
+    /// can be done.
+    pub fn has_work(&self) -> bool {
         match self.link {
             Some(_) => self.wants.as_ref().is_some_and(Wants::is_pending),
             None => self.may_have_come,
         }
     }
 
-    /// Takes up what the kernel told, and does what is to be done about it. Never waits for
-    /// something to happen.
+    /// Takes up what the kernel told, and does one step of what is to be done about it: however many
+    /// there are, signals and the watchdog have their turns. Never waits for something to happen.
     ///
     /// # Errors
     /// What the kernel is asked and does not answer, but for a module that is not there.
@@ -190,32 +199,26 @@ impl Ears<'_> {
         Ok(())
     }
 
-    /// Does what is to be done so that the devices are as they are wanted.
+    /// Does the next step of what is to be done so that the devices are as they are wanted.
     fn keep<T: Transport>(&mut self, link: &mut Monitor<T>) -> Result<()> {
-        let Some(wants) = self.wants.as_mut().filter(|wants| wants.is_pending()) else {
+        let Some(wants) = self.wants else {
             return Ok(());
         };
-        let present: Vec<Device> = link.world().devices().cloned().collect();
-        let Some((authority, steps)) = wants.steps(&present) else {
+        let present = || link.world().devices().cloned().collect();
+        let Some(step) = wants.next_step(present) else {
             return Ok(());
         };
-        for step in steps {
-            let result = carry_out(link.client(), &step);
-            if let (Ok(_), Action::Remap { before, .. }) = (&result, &step.action) {
-                link.forget(before);
+        let result = carry_out(link.client(), &step);
+        if let (Ok(_), Action::Remap { before, .. }) = (&result, &step.action) {
+            link.forget(before);
+        }
+        match result {
+            Ok(device) => {
+                link.learn(device.clone());
+                wants.done(&step, &device);
             }
-            if let Some(wants) = self.wants {
-                match result {
-                    Ok(device) => {
-                        link.learn(device.clone());
-                        wants.done(&step, &device, authority);
-                    }
-                    Err(error @ (Error::NotLoaded | Error::Unloaded)) => return Err(error),
-                    Err(error) => wants.failed(&step, &error),
-                }
-            }
-            // Else the events of many steps would be more than are kept.
-            self.listen(link)?;
+            Err(error @ (Error::NotLoaded | Error::Unloaded)) => return Err(error),
+            Err(error) => wants.failed(&step, &error),
         }
         Ok(())
     }

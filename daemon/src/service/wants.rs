@@ -3,7 +3,7 @@
 //! out its plans.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     fmt,
     path::PathBuf,
 };
@@ -29,6 +29,10 @@ pub struct Wants {
     devices: Vec<Wanted>,
     /// Whether to look, and how far the changes may go.
     pending: Option<Authority>,
+    /// What was found when it was looked last, and is not done yet.
+    steps: VecDeque<Step>,
+    /// How far those go.
+    authority: Authority,
     /// Whether something would be done if a drive came.
     unsettled: bool,
     /// Whether a device waits for a drive.
@@ -55,6 +59,8 @@ impl Wants {
             machine: Box::new(machine),
             devices: Vec::new(),
             pending: None,
+            steps: VecDeque::new(),
+            authority: Authority::Keep,
             unsettled: false,
             waiting: false,
             unmapped: BTreeMap::new(),
@@ -116,6 +122,7 @@ impl Wants {
     }
 
     fn forget(&mut self) {
+        self.steps.clear();
         self.unmapped.clear();
         self.told.clear();
         self.idle.clear();
@@ -164,14 +171,22 @@ impl Wants {
 
     /// Whether there may be something to do.
     pub(super) fn is_pending(&self) -> bool {
-        self.pending.is_some()
+        self.pending.is_some() || !self.steps.is_empty()
     }
 
-    /// What is to be done now, if there may be something. What cannot be done is logged, if it was
-    /// not yet.
-    pub(super) fn steps(&mut self, present: &[Device]) -> Option<(Authority, Vec<Step>)> {
-        let authority = self.pending.take()?;
-        let mut plan = plan(&self.devices, present, &*(self.machine)(), authority);
+    /// What is to be done next, if there is something. When all that was found is done, it is looked
+    /// for more.
+    pub(super) fn next_step(&mut self, present: impl FnOnce() -> Vec<Device>) -> Option<Step> {
+        if self.steps.is_empty() {
+            self.authority = self.pending.take()?;
+            self.steps = self.find_steps(&present()).into();
+        }
+        self.steps.pop_front()
+    }
+
+    /// All that is to be done now. What cannot be done is logged, if it was not yet.
+    fn find_steps(&mut self, present: &[Device]) -> Vec<Step> {
+        let mut plan = plan(&self.devices, present, &*(self.machine)(), self.authority);
         for waiting in plan
             .waiting
             .iter()
@@ -187,7 +202,7 @@ impl Wants {
             _ => self.idle.get(&step.device) != Some(step),
         });
         self.remark(&plan);
-        Some((authority, plan.steps))
+        plan.steps
     }
 
     /// Logs what is not as it is wanted, each thing once.
@@ -218,7 +233,7 @@ impl Wants {
     }
 
     /// Takes up that a step was done. What it gave up, another may have waited for.
-    pub(super) fn done(&mut self, step: &Step, device: &Device, authority: Authority) {
+    pub(super) fn done(&mut self, step: &Step, device: &Device) {
         log::info!("{step}: {device}");
         match &step.action {
             Action::Change { before, .. } if before == device => {
@@ -231,7 +246,7 @@ impl Wants {
         self.told.remove(&step.device);
         self.pending = Some(match self.pending {
             Some(Authority::Reload) => Authority::Reload,
-            _ => authority,
+            _ => self.authority,
         });
     }
 

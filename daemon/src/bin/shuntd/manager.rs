@@ -15,7 +15,8 @@ use shunt::{
 /// Tells the service manager. To be the last source of the loop: it is ready when all before it
 /// have had their turns.
 pub(crate) struct Manager {
-    ready: bool,
+    /// How often the configuration had been read anew when it was told last that all is done.
+    ready: Option<u64>,
     told: Option<Health>,
     watchdog: Option<Watchdog>,
 }
@@ -43,7 +44,7 @@ impl Manager {
             next: Instant::now(),
         });
         Self {
-            ready: false,
+            ready: None,
             told: None,
             watchdog,
         }
@@ -58,32 +59,33 @@ impl<K: Kernel> Source<K> for Manager {
     }
 
     fn turn(&mut self, keeper: &mut Keeper<K>) -> shunt::Result<Flow> {
-        let health = Health::of(keeper);
-        if self.told != Some(health) {
-            self.told = Some(health);
-            tell(&[NotifyState::Status(&health.to_string())]);
-        }
-        if !self.ready {
-            self.ready = true;
-            tell(&[NotifyState::Ready]);
-        }
         let now = Instant::now();
         if let Some(watchdog) = self.watchdog.as_mut().filter(|dog| dog.next <= now) {
             watchdog.next = now + watchdog.interval;
             tell(&[NotifyState::Watchdog]);
         }
+        if keeper.has_work() {
+            return Ok(Flow::On);
+        }
+        let health = Health::of(keeper);
+        if self.told != Some(health) {
+            self.told = Some(health);
+            tell(&[NotifyState::Status(&health.to_string())]);
+        }
+        if self.ready != Some(keeper.reloads()) {
+            self.ready = Some(keeper.reloads());
+            tell(&[NotifyState::Ready]);
+        }
         Ok(Flow::On)
     }
 }
 
-/// Does what reads the configuration again, with word of its beginning and its end.
-pub(crate) fn reloading(reload: impl FnOnce()) {
+/// Tells that the configuration is read again; the [`Manager`] tells when what it says is done.
+pub(crate) fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
         Err(error) => log::debug!("the time cannot be told: {error}"),
     }
-    reload();
-    tell(&[NotifyState::Ready]);
 }
 
 /// Tells that the daemon ends because it was told to.

@@ -53,7 +53,8 @@ impl<K: Kernel> Source<K> for Signals {
                 return Ok(Flow::Stop);
             }
             log::info!("reading the configuration again");
-            manager::reloading(|| keeper.reload());
+            manager::reloading();
+            keeper.reload();
         }
         Ok(Flow::On)
     }

@@ -57,7 +57,7 @@ impl Stage {
     /// Lets the daemon do all that there is to do.
     fn turn(&mut self) {
         let keeper = self.keeper();
-        for _ in 0..100 {
+        for _ in 0..1000 {
             keeper.turn().unwrap();
             if !keeper.has_work() {
                 return;
@@ -360,4 +360,23 @@ fn a_queue_mode_is_never_changed_without_being_asked() {
     stage.kernel.set_open(0, false);
     stage.reload();
     assert_eq!(stage.kernel.devices()[0].queue, crate::QueueMode::Mq);
+}
+
+#[test]
+fn a_turn_is_one_step_and_a_reload_forgets_what_is_not_done_yet() {
+    let text = |names: &[&str]| -> String {
+        let device = |name: &&str| format!("[device.{name}]\nto = '/dev/{name}'\n");
+        names.iter().map(device).collect()
+    };
+    let mut stage = Stage::new("step", "");
+    stage.start();
+    stage.write(&text(&["a", "b", "c"]));
+    stage.keeper().reload();
+    stage.keeper().turn().unwrap();
+    assert_eq!(stage.devices(), on(&[("a", "/dev/a")]));
+    assert!(stage.keeper().has_work());
+    stage.write(&text(&["a", "c"]));
+    stage.reload();
+    assert_eq!(stage.devices(), on(&[("a", "/dev/a"), ("c", "/dev/c")]));
+    assert_eq!(stage.keeper().reloads(), 2);
 }
