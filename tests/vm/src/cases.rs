@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The cases, one topic a file. The name of a case is a claim; a case panics if the claim does not hold and prints
-//! nothing if it does. Each begins and ends with the module unloaded.
+//! nothing if it does. Each begins and ends with the module unloaded, but for those of a whole system (see [`Init`]).
 
 /// Names the cases of a topic, in the order in which they run.
 macro_rules! cases {
@@ -10,6 +10,7 @@ macro_rules! cases {
     };
 }
 
+mod boot;
 mod busy;
 mod caps;
 mod config;
@@ -91,7 +92,18 @@ const TOPICS: &[&[Case]] = &[
     daemon::CASES,
     loss::CASES,
     hot::CASES,
+    // In a boot of their own.
+    boot::CASES,
 ];
+
+/// What the guest is that a case runs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Init {
+    /// A bare kernel: nothing runs but the case.
+    Runner,
+    /// A whole system: systemd has brought it up, with shunt installed.
+    Systemd,
+}
 
 /// One claim and the function that tries it.
 #[derive(Debug)]
@@ -105,6 +117,14 @@ impl Case {
     /// Topic and name, by which the case is known.
     pub(crate) fn full_name(&self) -> String {
         format!("{}/{}", self.topic, self.name)
+    }
+
+    /// What it runs in.
+    pub(crate) fn init(&self) -> Init {
+        match self.topic {
+            boot::TOPIC => Init::Systemd,
+            _ => Init::Runner,
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 pub(crate) mod crash;
 pub(crate) mod demo;
 mod drives;
+mod installed;
 mod machine;
 mod nbd;
 mod parts;

@@ -5,14 +5,17 @@
 use std::env;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use nix::fcntl::OFlag;
 use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 
 use super::debug_kernel;
+use super::system;
 use super::work::{Work, prepare};
 use crate::protocol::{Event, Outcome, Report, Request, line};
 
@@ -20,15 +23,21 @@ use crate::protocol::{Event, Outcome, Report, Request, line};
 pub(super) const CONTROL: &str = "/dev/ttyS1";
 const SAID: &str = "/run/case.said";
 
-/// Serves the host until it says stop, or gives the person at the console a shell; then powers off.
+/// Serves the host until it says stop, or gives the person at the console a shell; then powers off. For a whole system,
+/// hands over to its init, of which it is a service later.
 pub(crate) fn run() -> Result<bool, String> {
-    if std::process::id() != 1 {
-        return Err(
-            "guest is for the first program of the guest: use test, demo or shell".to_owned(),
-        );
-    }
-    let shell = env::var_os("SHUNT_VM").is_some_and(|mode| mode == "shell");
-    let served = if shell { run_shell() } else { serve() };
+    let mode = env::var("SHUNT_VM").unwrap_or_default();
+    let served = match (std::process::id(), mode.as_str()) {
+        (1, "shell") => run_shell(),
+        (1, "system") => system::boot(),
+        (_, "system") => return serve().and_then(|()| system::power_off()).map(|()| true),
+        (1, _) => serve(),
+        _ => {
+            return Err(
+                "guest is for the first program of the guest: use test, demo or shell".to_owned(),
+            );
+        }
+    };
     if let Err(why) = served {
         eprintln!("shunt-vm guest: {why}");
     }
@@ -56,9 +65,11 @@ fn run_shell() -> Result<(), String> {
 }
 
 fn serve() -> Result<(), String> {
+    // The port is nobody's terminal: else a case, which is a process group of its own, could not read from it.
     let control = OpenOptions::new()
         .read(true)
         .write(true)
+        .custom_flags(OFlag::O_NOCTTY.bits())
         .open(CONTROL)
         .map_err(|why| format!("{CONTROL}: {why}"))?;
     make_raw(&control).map_err(|why| format!("{CONTROL}: {why}"))?;

@@ -20,6 +20,7 @@ use self::image::Image;
 use super::machine::{Machine, tail};
 use super::parts::Parts;
 use super::{Result, because, nbd};
+use crate::cases::Init;
 use crate::crash::{LOADS, Load, WRITERS, number};
 use crate::protocol::{Event, Outcome, Request};
 
@@ -63,7 +64,7 @@ fn run_round(parts: &Parts) -> Result<String> {
     let folder = Folder::make(parts)?;
     fs::write(parts.console(), "").map_err(because(parts.console().display()))?;
     let drives = Drives::serve(&folder.0)?;
-    let mut machine = Machine::boot_with(parts, &drives.arguments)?;
+    let mut machine = Machine::boot_with(parts, Init::Runner, &drives.arguments)?;
     let mut durable = Durable::default();
     let killed_after = wait_for_the_moment(parts, &mut machine, &mut durable)?;
     for event in machine.kill() {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::machine::{Machine, tail};
 use super::parts::Parts;
 use super::{Result, because};
+use crate::cases::Init;
 use crate::protocol::{Event, Outcome, Request};
 
 /// Longest time for the demo.
@@ -22,7 +23,7 @@ pub(crate) fn run(release: Option<&str>) -> Result<bool> {
         "Booting Debian's kernel {} in QEMU, with four emulated NVMe flash drives and two zoned ones ...",
         parts.release
     );
-    let mut machine = Machine::boot(&parts)?;
+    let mut machine = Machine::boot(&parts, Init::Runner)?;
     machine.send(&Request::Demo {
         colour: out.is_terminal(),
     });

@@ -2,12 +2,14 @@
 //! The drives of a guest: the payload image and the flash drives, as files in a folder that goes with the machine.
 
 use std::fs::{self, File};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 
 use super::parts::Parts;
-use super::{Result, because};
+use super::{Result, because, installed};
+use crate::cases::Init;
 
 const MIB: u64 = 1 << 20;
 
@@ -38,8 +40,9 @@ pub(crate) struct Drives {
 }
 
 impl Drives {
-    /// Makes blank flash drives and a payload image with the runner, the tools and the module.
-    pub(crate) fn make(parts: &Parts) -> Result<Self> {
+    /// Makes blank flash drives and a payload image with the runner, the tools and the module; for a whole system, also
+    /// with all that is installed.
+    pub(crate) fn make(parts: &Parts, init: Init) -> Result<Self> {
         clear_abandoned(&parts.work);
         let folder = parts.work.join(format!("{FOLDER}{}", process::id()));
         let drives = Self { folder };
@@ -54,7 +57,7 @@ impl Drives {
         for (index, (bytes, ..)) in ZONED.iter().enumerate() {
             sparse(&drives.zoned(index), *bytes)?;
         }
-        drives.make_payload(parts)?;
+        drives.make_payload(parts, init)?;
         Ok(drives)
     }
 
@@ -150,31 +153,36 @@ impl Drives {
         self.folder.join("payload.ext4")
     }
 
-    fn make_payload(&self, parts: &Parts) -> Result<()> {
+    fn make_payload(&self, parts: &Parts, init: Init) -> Result<()> {
         let tree = self.folder.join("payload");
         let copy = |from: &Path, name: &str| {
             let to = tree.join(name);
             fs::copy(from, &to).map_err(because(format!("{} to {}", from.display(), to.display())))
         };
         fs::create_dir_all(tree.join("bin")).map_err(because(tree.display()))?;
-        let mut bytes = copy(Path::new("/proc/self/exe"), "bin/shunt-vm")?;
-        bytes += copy(&parts.module, "shunt.ko")?;
-        bytes += copy(&parts.spec, "shunt.yaml")?;
+        copy(Path::new("/proc/self/exe"), "bin/shunt-vm")?;
+        copy(&parts.module, "shunt.ko")?;
+        copy(&parts.spec, "shunt.yaml")?;
         for entry in fs::read_dir(&parts.tools).map_err(because(parts.tools.display()))? {
             let entry = entry.map_err(because(parts.tools.display()))?;
             if entry.path().is_file() && entry.file_name() != "shunt-vm" {
-                bytes += copy(
+                copy(
                     &entry.path(),
                     &format!("bin/{}", entry.file_name().to_string_lossy()),
                 )?;
             }
         }
-        let init = tree.join("init");
-        let why = because(init.display());
-        fs::write(&init, "#!/bin/sh\nexec /payload/bin/shunt-vm guest\n")
-            .and_then(|()| fs::set_permissions(&init, fs::Permissions::from_mode(0o755)))
+        let first = tree.join("init");
+        let why = because(first.display());
+        fs::write(&first, "#!/bin/sh\nexec /payload/bin/shunt-vm guest\n")
+            .and_then(|()| fs::set_permissions(&first, fs::Permissions::from_mode(0o755)))
             .map_err(why)?;
 
+        if init == Init::Systemd {
+            installed::install(parts, &tree.join("installed"))?;
+        }
+
+        let bytes = bytes_in(&tree).map_err(because(tree.display()))?;
         sparse(&self.payload(), bytes + bytes / 4 + 8 * MIB)?;
         let made = Command::new("mkfs.ext4")
             .args([
@@ -215,6 +223,19 @@ fn clear_abandoned(work: &Path) {
             let _ = fs::remove_dir_all(entry.path());
         }
     }
+}
+
+/// The size of all files in a folder.
+fn bytes_in(folder: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        bytes += match entry.file_type()?.is_dir() {
+            true => bytes_in(&entry.path())?,
+            false => entry.metadata()?.len(),
+        };
+    }
+    Ok(bytes)
 }
 
 fn sparse(path: &Path, bytes: u64) -> Result<()> {

@@ -13,6 +13,7 @@ use super::drives::Drives;
 use super::parts::Parts;
 use super::qmp::Qmp;
 use super::{Result, because, indented};
+use crate::cases::Init;
 use crate::protocol::{Answer, Event, Order, Request, line};
 
 /// Longest time from the start of QEMU until the guest says it is ready; a few seconds on an idle machine.
@@ -24,6 +25,9 @@ const STOP_DEADLINE: Duration = Duration::from_secs(20);
 /// Finds the root by its partition, since NVMe drives get their numbers in any order, and reboots on every bug. A
 /// drive in a subsystem of its own is one drive, not a path to one.
 pub(crate) const PARAMETERS: &str = "root=PARTUUID=7368756e-01 rootwait=30 init=/init console=ttyS0 panic=-1 oops=panic nvme.poll_queues=1 nvme_core.multipath=N";
+
+/// Makes the first program bring up a whole system, as far as `basic.target`: what follows that is no matter of ours.
+const SYSTEM: &str = "rw SHUNT_VM=system systemd.unit=basic.target systemd.condition_needs_update=0 systemd.show_status=no systemd.log_level=notice";
 
 /// Why no event came.
 #[derive(Debug)]
@@ -56,13 +60,13 @@ pub(crate) struct Machine {
 
 impl Machine {
     /// Boots a guest with blank flash drives and waits until it is ready. The console log grows by this boot.
-    pub(crate) fn boot(parts: &Parts) -> Result<Self> {
-        Self::boot_with(parts, &[])
+    pub(crate) fn boot(parts: &Parts, init: Init) -> Result<Self> {
+        Self::boot_with(parts, init, &[])
     }
 
     /// As [`boot`](Self::boot), with more arguments for QEMU.
-    pub(crate) fn boot_with(parts: &Parts, more: &[String]) -> Result<Self> {
-        let mut machine = Self::start(parts, more)?;
+    pub(crate) fn boot_with(parts: &Parts, init: Init, more: &[String]) -> Result<Self> {
+        let mut machine = Self::start(parts, init, more)?;
         match machine.event(Instant::now() + parts.limit(BOOT_DEADLINE)) {
             Ok(Event::Ready) => Ok(machine),
             Ok(other) => Err(format!("the guest said {other:?} before it was ready")),
@@ -76,9 +80,13 @@ impl Machine {
         }
     }
 
-    fn start(parts: &Parts, more: &[String]) -> Result<Self> {
-        let drives = Drives::make(parts)?;
-        let mut qemu = command(parts, PARAMETERS)
+    fn start(parts: &Parts, init: Init, more: &[String]) -> Result<Self> {
+        let drives = Drives::make(parts, init)?;
+        let parameters = match init {
+            Init::Runner => PARAMETERS.to_owned(),
+            Init::Systemd => format!("{PARAMETERS} {SYSTEM}"),
+        };
+        let mut qemu = command(parts, &parameters)
             .args([
                 "-chardev",
                 &format!(

@@ -16,6 +16,10 @@ pub(crate) struct Parts {
     /// Whether it is the kernel that looks for bugs, which does everything more slowly.
     pub(crate) debug: bool,
     pub(crate) kernel: PathBuf,
+    /// The kernel's own modules.
+    pub(crate) modules: PathBuf,
+    /// The tree that modules are built with.
+    pub(crate) tree: PathBuf,
     pub(crate) root: PathBuf,
     pub(crate) module: PathBuf,
     pub(crate) tools: PathBuf,
@@ -48,6 +52,8 @@ impl Parts {
         };
         let parts = Self {
             kernel: there(kernel.join("vmlinuz"), "scripts/setup")?,
+            modules: there(kernel.join("modules"), "scripts/setup")?,
+            tree: there(kernel.join("build"), "scripts/setup")?,
             root: there(cache.join("images/root.ext4"), "scripts/setup")?,
             module: there(
                 Path::new("out").join(&release).join("shunt.ko"),

@@ -5,11 +5,12 @@ use super::drives::Drives;
 use super::machine::{PARAMETERS, command};
 use super::parts::Parts;
 use super::{Result, because};
+use crate::cases::Init;
 
 /// Boots the guest and hands it the terminal until it powers off.
 pub(crate) fn run(release: Option<&str>) -> Result<bool> {
     let parts = Parts::find(release)?;
-    let drives = Drives::make(&parts)?;
+    let drives = Drives::make(&parts, Init::Runner)?;
     println!(
         "Booting {}; leave with exit, or with ctrl-a x.",
         parts.release

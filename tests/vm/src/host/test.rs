@@ -73,7 +73,8 @@ fn short(release: &str) -> &str {
     release.split('+').next().unwrap_or(release)
 }
 
-/// Runs the cases on one kernel. A guest that died or is not clean is booted again for the rest.
+/// Runs the cases on one kernel. A guest that died or is not clean is booted again for the rest, as is one
+/// of another kind than the next case wants.
 fn run_on(parts: &Parts, mut left: VecDeque<&Case>, label: String) -> Result<Tally> {
     fs::write(parts.console(), "").map_err(because(parts.console().display()))?;
     let total = parts.limit(TOTAL_DEADLINE);
@@ -82,10 +83,14 @@ fn run_on(parts: &Parts, mut left: VecDeque<&Case>, label: String) -> Result<Tal
         label,
         ..Tally::default()
     };
-    while !left.is_empty() && Instant::now() < deadline {
-        let mut machine = Machine::boot(parts)?;
+    while Instant::now() < deadline {
+        let Some(init) = left.front().map(|case| case.init()) else {
+            break;
+        };
+        let mut machine = Machine::boot(parts, init)?;
         let mut sound = true;
-        while sound && Instant::now() < deadline {
+        let is_next = |left: &VecDeque<&Case>| left.front().is_some_and(|case| case.init() == init);
+        while sound && is_next(&left) && Instant::now() < deadline {
             let Some(case) = left.pop_front() else { break };
             sound = match run_case(parts, &mut machine, case) {
                 Ok(report) => tally.add(case, report),
