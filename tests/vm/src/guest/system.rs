@@ -46,6 +46,13 @@ StandardError=journal+console
 WantedBy=basic.target
 ";
 
+/// Has udev look at drives only, of all that was there before it.
+const COLDPLUG: &str = "\
+[Service]
+ExecStart=
+ExecStart=udevadm trigger --action=add --subsystem-match=nvme --subsystem-match=block
+";
+
 /// What a boot takes most of its time for, and has nothing to do with block devices: units, programs that make units, and
 /// the rule that has udev load drivers.
 const MASKED: [(&str, &[&str]); 3] = [
@@ -122,9 +129,15 @@ pub(super) fn boot() -> Result<(), String> {
         (CONFIG, config.as_str()),
         ("/etc/fstab", &fstab),
         ("/etc/systemd/system/runner.service", RUNNER),
+        (
+            "/etc/systemd/system/systemd-udev-trigger.service.d/drives.conf",
+            COLDPLUG,
+        ),
     ];
     for (file, text) in files {
-        fs::write(file, text).map_err(|why| format!("{file}: {why}"))?;
+        let folder = Path::new(file).parent().unwrap_or(Path::new("/"));
+        let written = fs::create_dir_all(folder).and_then(|()| fs::write(file, text));
+        written.map_err(|why| format!("{file}: {why}"))?;
     }
     for (folder, names) in MASKED {
         let masked = fs::create_dir_all(folder).and_then(|()| {
