@@ -4,11 +4,13 @@
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::net::TcpStream;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use super::command;
 use super::flash::{Flash, flash};
+use super::scrape::scrape;
 use super::sysfs::DiskStats;
 use super::wait::{Poll, wait_until};
 
@@ -65,6 +67,16 @@ impl Demo {
         )?;
         fio.finish("fio")?;
 
+        self.step("Have shuntd keep the device as it is, and serve what it measures");
+        self.run("shunt export | tee /run/shunt.toml")?;
+        let daemon = self.start("shuntd --config /run/shunt.toml")?;
+        self.metrics(&["shunt_ios_total", "shunt_bytes_total", "shunt_in_flight"])?;
+
+        self.step("Kill it: no I/O passes through it, the device stays");
+        self.run("pkill -KILL -x shuntd")?;
+        drop(daemon);
+        self.run("shunt list")?;
+
         self.step("Take it all down");
         self.run("umount /mnt")?;
         self.run("shunt stats vol0")?;
@@ -84,6 +96,25 @@ impl Demo {
         self.step("Unload the module");
         self.run("rmmod shunt")?;
         self.say("1;32", "\nEvery step worked.\n");
+        Ok(())
+    }
+
+    /// Asks for the metrics as Prometheus does, and shows those with these names.
+    fn metrics(&self, names: &[&str]) -> Done {
+        const ADDRESS: &str = "127.0.0.1:9745";
+        let connect = || TcpStream::connect(ADDRESS).ok();
+        let connection = Poll::for_at_most(Duration::from_secs(10)).until(connect);
+        let text = scrape(connection.ok_or_else(|| format!("nobody listens at {ADDRESS}"))?);
+        let shown = text.lines().filter(|line| {
+            let mut names = names.iter();
+            names.any(|name| {
+                line.strip_prefix(name)
+                    .is_some_and(|rest| rest.starts_with('{'))
+            })
+        });
+        let shown: String = shown.map(|line| format!("{line}\n")).collect();
+        self.say("36", &format!("GET http://{ADDRESS}/metrics, in part:\n"));
+        self.say("0", &shown);
         Ok(())
     }
 
