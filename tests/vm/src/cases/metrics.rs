@@ -4,16 +4,22 @@
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
+use crate::guest::case::figure;
+use crate::guest::command::run_with_input;
 use crate::guest::direct::Direct;
 use crate::guest::flash::flash;
 use crate::guest::module::Module;
+use crate::guest::prometheus::Prometheus;
 use crate::guest::scrape::{sample, scrape};
 use crate::guest::shunt::Device;
 use crate::guest::shuntd::{Config, Daemon};
+use crate::guest::wait::Poll;
 
 cases!("metrics":
     figures_are_those_of_the_statistics,
+    a_real_prometheus_takes_them_and_its_quantiles_agree,
     they_come_over_a_unix_socket_and_never_load_the_module,
 );
 
@@ -56,6 +62,46 @@ fn figures_are_those_of_the_statistics() {
         "a path is not for everybody"
     );
     drop(disk);
+    device.unmap();
+    daemon.stop();
+}
+
+fn a_real_prometheus_takes_them_and_its_quantiles_agree() {
+    const READS: u64 = 1000;
+    let _module = Module::load();
+    let config = Config::new("");
+    let daemon = Daemon::start_with(&config, &["--metrics", PORT]);
+    daemon.says("metrics are served", 1);
+    let name = "back{up}";
+    let device = Device::map(name, &flash(0).path);
+    let disk = Direct::open_to_read(device.path());
+    for block in 0..READS {
+        disk.read(block * 4096, 4096);
+    }
+    drop(disk);
+    run_with_input(&["promtool", "check", "metrics"], &scrape(connect()));
+
+    let server = Prometheus::scrape(PORT);
+    let labels = format!("{{device=\"{name}\",op=\"read\"}}");
+    let ios = format!("shunt_ios_total{labels}");
+    let stats = device.stats();
+    assert!(stats.ios("read") >= READS);
+    let took_up = Poll::for_at_most(Duration::from_secs(60)).until(|| server.value(&ios));
+    let took_up = took_up.unwrap_or_else(|| panic!("{}", Prometheus::log()));
+    assert_eq!(took_up, stats.ios("read") as f64);
+    for (name, quantile) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)] {
+        let theirs =
+            format!("1e9 * histogram_quantile({quantile}, shunt_latency_seconds_bucket{labels})");
+        let theirs = server.value(&theirs).expect("it has the histogram");
+        let ours = stats.quantile("read", name) as f64;
+        // Both are in one bucket of the histogram that is exported, whose end is twice its beginning.
+        let ratio = theirs / ours;
+        assert!((0.5..=2.0).contains(&ratio), "{name}: {theirs} and {ours}");
+        figure(&format!(
+            "{name}: {theirs:.0} ns by Prometheus, {ours} by shunt"
+        ));
+    }
+    drop(server);
     device.unmap();
     daemon.stop();
 }

@@ -174,6 +174,15 @@ impl Stats {
         self.0["ops"][op]["latency_ns"]["sum"].as_u64().unwrap_or(0)
     }
 
+    /// A quantile of the latencies of one kind of operation in ns, by its name: `p50`.
+    #[track_caller]
+    pub(crate) fn quantile(&self, op: &str, name: &str) -> u64 {
+        let quantiles = &self.0["ops"][op]["latency_ns"]["quantiles"];
+        quantiles[name]
+            .as_u64()
+            .unwrap_or_else(|| panic!("there is no {name} of {op}"))
+    }
+
     /// A figure of an operation; what a mode does not measure is absent or null, and 0 here.
     fn figure(&self, op: &str, figure: &str) -> u64 {
         self.0["ops"][op][figure].as_u64().unwrap_or(0)
