@@ -79,7 +79,7 @@ fn a_bad_file_does_not_keep_the_daemon_from_starting() {
     let lines: Vec<_> = log
         .lines()
         .map(Result::unwrap)
-        .take_while(|line| !line.contains("0 devices are wanted"))
+        .take_while(|line| !line.contains("devices wanted by"))
         .collect();
     // As root it goes on; else it ends for want of the privilege.
     daemon.kill().unwrap();

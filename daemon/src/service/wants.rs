@@ -72,7 +72,7 @@ impl Wants {
             Err(problems) => refuse(&problems, "no device is looked after until it is mended"),
         }
         let (count, file) = (wants.devices.len(), wants.file.display());
-        log::info!("{count} devices are wanted by {file}");
+        log::info!("devices wanted by {file}: {count}");
         wants.pending = Some(Authority::Keep);
         wants
     }
@@ -100,7 +100,7 @@ impl Wants {
         });
         match read {
             Ok(devices) => {
-                log::info!("{} devices are wanted", devices.len());
+                log::info!("devices wanted: {}", devices.len());
                 let names: BTreeSet<_> = devices.iter().map(|device| &device.name).collect();
                 for before in &self.devices {
                     if !names.contains(&before.name) {

@@ -246,7 +246,7 @@ fn it_is_killed_a_hundred_times_under_verified_load() {
         "{ROUNDS} starts and kills in {taken:.1?}, {runs} verified runs meanwhile"
     ));
     let daemon = Daemon::start(&config);
-    daemon.says("devices are wanted by", 1);
+    daemon.says("devices wanted by", 1);
     wait_until("all is as before", || State::now() == before);
     daemon.stop();
 }

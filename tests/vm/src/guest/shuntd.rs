@@ -125,7 +125,7 @@ impl Daemon {
     #[track_caller]
     pub(crate) fn reload(&self) {
         let done = |log: String| {
-            log.matches("devices are wanted\n").count() + log.matches("is not taken").count()
+            log.matches("devices wanted: ").count() + log.matches("is not taken").count()
         };
         let before = done(self.log());
         self.signal(Signal::SIGHUP);
