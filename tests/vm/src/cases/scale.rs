@@ -63,7 +63,12 @@ fn a_thousand_devices_are_mapped_from_a_file_heard_without_loss_and_scraped() {
     });
     let wakes =
         || daemon.status("voluntary_ctxt_switches") + daemon.status("nonvoluntary_ctxt_switches");
-    let before = wakes();
+    // It writes that before it has looked whether there is more to do, and goes to sleep after it.
+    let mut before = wakes();
+    wait_until("the daemon is at rest", || {
+        std::thread::sleep(Duration::from_secs(1));
+        std::mem::replace(&mut before, wakes()) == before
+    });
     std::thread::sleep(Duration::from_secs(3));
     let woken = wakes() - before;
     let (memory, peak) = (daemon.status("VmRSS"), daemon.status("VmHWM"));
