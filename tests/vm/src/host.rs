@@ -11,6 +11,7 @@ mod parts;
 mod qmp;
 pub(crate) mod shell;
 pub(crate) mod test;
+mod tool;
 
 /// Errors of the host's side are one line for the user: what, why, what to do.
 pub(crate) type Result<T> = std::result::Result<T, String>;

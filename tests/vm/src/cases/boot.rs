@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpStream;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -12,7 +11,7 @@ use nix::unistd::Pid;
 use crate::guest::case::figure;
 use crate::guest::command::run;
 use crate::guest::hot::Hot;
-use crate::guest::scrape::{sample, scrape};
+use crate::guest::scrape::{connect, sample, scrape};
 use crate::guest::shunt::{list, show};
 use crate::guest::sysfs;
 use crate::guest::system::{CONFIG, LATE, MOUNTED, PRESENT, device};
@@ -146,7 +145,7 @@ fn the_daemon_has_two_capabilities_and_a_filter_on_its_calls() {
     }
     assert_eq!(field("NoNewPrivs:"), "1");
     assert_eq!(field("Seccomp:"), "2");
-    let metrics = scrape(TcpStream::connect("127.0.0.1:9745").expect("it serves metrics"));
+    let metrics = scrape(connect());
     assert_eq!(sample(&metrics, "shunt_module_loaded"), 1.0);
     let device = "shunt_device_state{device=\"vol0\",state=\"live\"}";
     assert_eq!(sample(&metrics, device), 1.0);

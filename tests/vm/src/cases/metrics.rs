@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the daemon shows to Prometheus, against what the program shows, and how long it takes.
 
-use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -12,7 +11,7 @@ use crate::guest::direct::Direct;
 use crate::guest::flash::flash;
 use crate::guest::module::Module;
 use crate::guest::prometheus::Prometheus;
-use crate::guest::scrape::{sample, scrape};
+use crate::guest::scrape::{ADDRESS, connect, sample, scrape};
 use crate::guest::shunt::Device;
 use crate::guest::shuntd::{Config, Daemon};
 use crate::guest::wait::Poll;
@@ -23,17 +22,10 @@ cases!("metrics":
     they_come_over_a_unix_socket_and_never_load_the_module,
 );
 
-const PORT: &str = "127.0.0.1:9745";
-
-#[track_caller]
-fn connect() -> TcpStream {
-    TcpStream::connect(PORT).expect("the port is open")
-}
-
 fn figures_are_those_of_the_statistics() {
     let _module = Module::load();
     let config = Config::new("");
-    let daemon = Daemon::start_with(&config, &["--metrics", PORT]);
+    let daemon = Daemon::start_with(&config, &["--metrics", ADDRESS]);
     daemon.says("metrics are served on http://127.0.0.1:9745/metrics", 1);
     let device = Device::map("vol0", &flash(0).path);
     let disk = Direct::open_to_read(device.path());
@@ -70,7 +62,7 @@ fn a_real_prometheus_takes_them_and_its_quantiles_agree() {
     const READS: u64 = 1000;
     let _module = Module::load();
     let config = Config::new("");
-    let daemon = Daemon::start_with(&config, &["--metrics", PORT]);
+    let daemon = Daemon::start_with(&config, &["--metrics", ADDRESS]);
     daemon.says("metrics are served", 1);
     let name = "back{up}";
     let device = Device::map(name, &flash(0).path);
@@ -81,7 +73,7 @@ fn a_real_prometheus_takes_them_and_its_quantiles_agree() {
     drop(disk);
     run_with_input(&["promtool", "check", "metrics"], &scrape(connect()));
 
-    let server = Prometheus::scrape(PORT);
+    let server = Prometheus::scrape(ADDRESS);
     let labels = format!("{{device=\"{name}\",op=\"read\"}}");
     let ios = format!("shunt_ios_total{labels}");
     let stats = device.stats();

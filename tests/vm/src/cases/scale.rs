@@ -2,7 +2,6 @@
 //! A thousand devices: mapping them takes longer than what is done with them, so it is done once.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,7 @@ use crate::guest::case::figure;
 use crate::guest::command::run_words;
 use crate::guest::module::Module;
 use crate::guest::null_blk::NullBlk;
-use crate::guest::scrape::scrape;
+use crate::guest::scrape::{ADDRESS, ask, connect, scrape};
 use crate::guest::shuntd::{Config, Daemon};
 use crate::guest::stream::Samples;
 use crate::guest::sysfs;
@@ -21,9 +20,6 @@ cases!("scale":
 );
 
 const COUNT: usize = 1000;
-
-/// Where the daemon serves metrics.
-const METRICS: &str = "127.0.0.1:9745";
 
 fn a_thousand_devices_are_mapped_from_a_file_heard_without_loss_and_scraped() {
     let drive = NullBlk::load("gb=4 memory_backed=0");
@@ -40,7 +36,7 @@ fn a_thousand_devices_are_mapped_from_a_file_heard_without_loss_and_scraped() {
     };
     let config = Config::new(&text("full"));
     let begun = Instant::now();
-    let daemon = Daemon::start_with(&config, &["--metrics", METRICS]);
+    let daemon = Daemon::start_with(&config, &["--metrics", ADDRESS]);
     let mapped = Poll::for_at_most(Duration::from_secs(120))
         .until(|| (daemon.log().matches("info: map vol").count() == COUNT).then_some(()));
     let mapped = mapped
@@ -116,7 +112,6 @@ fn hear_without_loss() {
 /// Scrapes while others hold connections to the daemon and take nothing.
 #[track_caller]
 fn scrape_beside_stuck_readers(daemon: &Daemon) {
-    let connect = || TcpStream::connect(METRICS).expect("the port is open");
     let before = daemon.status("VmHWM");
     let begun = Instant::now();
     scrape(connect());
@@ -126,9 +121,7 @@ fn scrape_beside_stuck_readers(daemon: &Daemon) {
     let stuck: Vec<TcpStream> = (0..4)
         .map(|_| {
             let mut stuck = connect();
-            stuck
-                .write_all(b"GET /metrics HTTP/1.0\r\n\r\n")
-                .expect("it is open");
+            ask(&mut stuck);
             stuck
         })
         .collect();

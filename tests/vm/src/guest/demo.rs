@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::command;
 use super::flash::{Flash, flash};
-use super::scrape::scrape;
+use super::scrape::{ADDRESS, scrape};
 use super::sysfs::DiskStats;
 use super::wait::{Poll, wait_until};
 
@@ -101,7 +101,6 @@ impl Demo {
 
     /// Asks for the metrics as Prometheus does, and shows those with these names.
     fn metrics(&self, names: &[&str]) -> Done {
-        const ADDRESS: &str = "127.0.0.1:9745";
         let connect = || TcpStream::connect(ADDRESS).ok();
         let connection = Poll::for_at_most(Duration::from_secs(10)).until(connect);
         let text = scrape(connection.ok_or_else(|| format!("nobody listens at {ADDRESS}"))?);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The emulated flash drives, found by serial number. Their sizes and blocks are in `host/drives.rs`.
 
+use std::path::Path;
+
 use super::sysfs;
 
 /// A flash drive.
@@ -46,6 +48,12 @@ pub(crate) fn rich() -> Flash {
 #[track_caller]
 fn with_serial(serial: &str) -> Flash {
     find(serial).unwrap_or_else(|| panic!("there is no drive with serial {serial}"))
+}
+
+/// The drive with this serial number, if there is one and it can be opened. Its folder in sysfs is there before all that is
+/// in it, and before its node.
+pub(crate) fn find_ready(serial: &str) -> Option<Flash> {
+    find(serial).filter(|drive| Path::new(&drive.path).exists() && drive.bytes > 0)
 }
 
 /// The drive with this serial number, if there is one.

@@ -3,7 +3,6 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use serde_json::json;
 
 use super::case::skip;
 use super::debug_kernel;
-use super::flash::{Flash, find};
+use super::flash::{Flash, find, find_ready};
 use super::monitor::{order, try_order};
 use super::wait::{Poll, wait_until};
 
@@ -73,9 +72,8 @@ impl Hot {
             plugged.is_some(),
             "QEMU does not plug the drive in: {refusal}"
         );
-        let is_there = |drive: &Flash| Path::new(&drive.path).exists() && drive.bytes > 0;
         wait_until("the drive is there", || {
-            self.drive = find(&id).filter(is_there);
+            self.drive = find_ready(&id);
             self.drive.is_some()
         });
         self.slot = Some(Slot::of(self.drive()));

@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 
 use super::command::command;
 use super::sysfs;
+use super::task::state;
 use super::wait::{Poll, wait_until};
 
 /// A running load.
@@ -67,8 +68,11 @@ impl Load {
     pub(crate) fn pause(&self) {
         self.signal(Signal::SIGSTOP);
         // Each thread stops where it would return from the kernel; before that it may send what it is at.
+        let tasks = format!("/proc/{}/task", self.child.id());
         wait_until("every thread of the load stands", || {
-            self.threads().iter().all(|stat| stat.starts_with('T'))
+            let threads = sysfs::names(&tasks).into_iter();
+            let mut states = threads.filter_map(|thread| state(&format!("{tasks}/{thread}")));
+            states.all(|state| state == 'T')
         });
     }
 
@@ -79,19 +83,6 @@ impl Load {
 
     fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id() as i32), signal).expect("it is our child");
-    }
-
-    /// What /proc tells of each of its threads, from the state on.
-    fn threads(&self) -> Vec<String> {
-        let tasks = format!("/proc/{}/task", self.child.id());
-        let stat = |thread: &String| sysfs::read(&format!("{tasks}/{thread}/stat"));
-        let stats = sysfs::names(&tasks)
-            .iter()
-            .filter_map(stat)
-            .collect::<Vec<_>>();
-        // "id (name) state parent ..."
-        let rest = stats.iter().filter_map(|stat| stat.rsplit_once(") "));
-        rest.map(|(_, rest)| rest.to_owned()).collect()
     }
 
     /// Whether it is still at work.

@@ -2,10 +2,9 @@
 //! Taking a flash drive out of the running system, as a pulled plug does, and bringing it back.
 
 use std::fs;
-use std::path::Path;
 use std::thread;
 
-use super::flash::{Flash, find, flash};
+use super::flash::{Flash, find, find_ready, flash};
 use super::sysfs;
 use super::wait::wait_until;
 
@@ -39,10 +38,8 @@ impl Drop for Removed {
             return;
         }
         fs::write("/sys/bus/pci/rescan", "1").expect("the PCI bus can be scanned");
-        // Its folder is there before all that is in it.
         wait_until("the drive is back", || {
-            find(&serial(self.number))
-                .is_some_and(|drive| Path::new(&drive.path).exists() && drive.bytes > 0)
+            find_ready(&serial(self.number)).is_some()
         });
     }
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::flash::find;
+use super::flash::find_ready;
 use super::wait::Poll;
 use super::work::prepare;
 
@@ -115,8 +115,7 @@ pub(crate) fn device(name: &str, number: u64) -> String {
 
 /// Makes the root what an administrator makes of a machine, and becomes its init.
 pub(super) fn boot() -> Result<(), String> {
-    let flash = || find("flash0").filter(|drive| Path::new(&drive.path).exists());
-    let drive = Poll::for_at_most(Duration::from_secs(20)).until(flash);
+    let drive = Poll::for_at_most(Duration::from_secs(20)).until(|| find_ready("flash0"));
     let drive = drive.ok_or("there is no drive flash0")?.path;
     run("cp --archive --no-target-directory /payload/installed /")?;
     run(&format!("mkfs.ext4 -q -F {drive} {}k", SIZE >> 10))?;

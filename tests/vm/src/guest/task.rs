@@ -33,12 +33,7 @@ impl<T: Send + 'static> Task<T> {
     #[track_caller]
     pub(crate) fn waits(&self) {
         wait_until("a thread waits for its I/O", || {
-            let stat = sysfs::read(&format!("/proc/self/task/{}/stat", self.id));
-            // "id (name) state ..."
-            stat.is_some_and(|stat| {
-                stat.rsplit_once(") ")
-                    .is_some_and(|(_, rest)| rest.starts_with('D'))
-            })
+            state(&format!("/proc/self/task/{}", self.id)) == Some('D')
         });
     }
 
@@ -53,4 +48,11 @@ impl<T: Send + 'static> Task<T> {
         wait_until("a thread ends", || self.thread.is_finished());
         self.thread.join().expect("the work of a thread succeeds")
     }
+}
+
+/// The state of the thread with this folder in /proc, as proc_pid_stat(5) names it; `None` if it has ended.
+pub(super) fn state(folder: &str) -> Option<char> {
+    let stat = sysfs::read(&format!("{folder}/stat"))?;
+    // "id (name) state ..."
+    stat.rsplit_once(") ")?.1.chars().next()
 }

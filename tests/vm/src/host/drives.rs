@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 
 use super::parts::Parts;
+use super::tool::run;
 use super::{Result, because, installed};
 use crate::cases::Init;
 
@@ -184,26 +185,18 @@ impl Drives {
 
         let bytes = bytes_in(&tree).map_err(because(tree.display()))?;
         sparse(&self.payload(), bytes + bytes / 4 + 8 * MIB)?;
-        let made = Command::new("mkfs.ext4")
-            .args([
-                "-q",
-                "-F",
-                "-O",
-                "^has_journal",
-                "-E",
-                "root_owner=0:0",
-                "-d",
-            ])
-            .args([&tree, &self.payload()])
-            .output()
-            .map_err(because("mkfs.ext4 (run this by scripts/in-sysroot)"))?;
-        match made.status.success() {
-            true => Ok(()),
-            false => Err(format!(
-                "mkfs.ext4 of the payload failed: {}",
-                String::from_utf8_lossy(&made.stderr).trim()
-            )),
-        }
+        let mut mkfs = Command::new("mkfs.ext4");
+        mkfs.args([
+            "-q",
+            "-F",
+            "-O",
+            "^has_journal",
+            "-E",
+            "root_owner=0:0",
+            "-d",
+        ])
+        .args([&tree, &self.payload()]);
+        run(&mut mkfs, &[0])
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::parts::Parts;
+use super::tool::run;
 use super::{Result, because};
 
 /// What depmod wants to know of the kernel's own modules.
@@ -21,38 +22,30 @@ const OF_THE_KERNEL: [&str; 4] = [
 /// times as long.
 pub(super) fn install(parts: &Parts, folder: &Path) -> Result<()> {
     let (tree, release) = (parts.tree.display(), &parts.release);
-    run(Command::new("make").args([
-        "--silent",
-        "install",
-        &format!("KDIR={tree}"),
-        &format!("DESTDIR={}", folder.display()),
-    ]))?;
+    run(
+        Command::new("make").args([
+            "--silent",
+            "install",
+            &format!("KDIR={tree}"),
+            &format!("DESTDIR={}", folder.display()),
+        ]),
+        &[0],
+    )?;
 
     let usr = folder.join("usr");
     let modules = usr.join("lib/modules").join(release);
     for name in OF_THE_KERNEL {
         symlink(parts.modules.join(name), modules.join(name)).map_err(because(name))?;
     }
-    run(Command::new("depmod")
-        .arg("--basedir")
-        .arg(&usr)
-        .arg(release))?;
+    run(
+        Command::new("depmod")
+            .arg("--basedir")
+            .arg(&usr)
+            .arg(release),
+        &[0],
+    )?;
     for name in OF_THE_KERNEL {
         fs::remove_file(modules.join(name)).map_err(because(name))?;
     }
     Ok(())
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    let ended = command
-        .output()
-        .map_err(because(format!("{name} (run this by scripts/in-sysroot)")))?;
-    match ended.status.success() {
-        true => Ok(()),
-        false => Err(format!(
-            "{name} failed: {}",
-            String::from_utf8_lossy(&ended.stderr).trim()
-        )),
-    }
 }

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use super::super::tool::run;
 use super::super::{Result, because};
 use crate::crash::{BLOCK, DRIVE, Load, OFFSET, STRIPE, WRITERS, file_name};
 
@@ -93,24 +94,7 @@ fn files(device: &[u8], folder: &Path) -> Result<Vec<Vec<u8>>> {
 
 /// Runs a tool of ext4 on an image, which has to end with one of these statuses.
 fn tool(words: &[&str], image: &Path, good: &[i32]) -> Result<()> {
-    let ended = Command::new(words[0])
-        .args(&words[1..])
-        .arg(image)
-        .output()
-        .map_err(because(format!(
-            "{} (run this by scripts/in-sysroot)",
-            words[0]
-        )))?;
-    match ended.status.code() {
-        Some(code) if good.contains(&code) => Ok(()),
-        _ => Err(format!(
-            "{}: {}: {}{}",
-            words.join(" "),
-            ended.status,
-            String::from_utf8_lossy(&ended.stdout).trim(),
-            String::from_utf8_lossy(&ended.stderr).trim()
-        )),
-    }
+    run(Command::new(words[0]).args(&words[1..]).arg(image), good)
 }
 
 #[cfg(test)]
