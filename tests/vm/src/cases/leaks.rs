@@ -102,7 +102,7 @@ fn growth(figure: &str, readings: &[Memory], per_round: usize) -> Option<String>
         .iter()
         .map(|reading| *reading.get(figure).unwrap_or(&0))
         .collect();
-    // Percpu and vmalloc are counted in KiB and slab caches in objects.
+    // Percpu is counted in KiB, vmalloc in bytes, and slab caches in objects.
     let allowed = if figure.starts_with("slab ") {
         per_round as i64 / 2
     } else {
@@ -131,7 +131,7 @@ fn memory() -> Memory {
             figures.insert(format!("slab {cache}"), objects);
         }
     }
-    // Areas of vmalloc are given back late and many at once; VmallocUsed says what is in use.
+    // Areas of vmalloc are given back late and many at once; their callers say below what is in use.
     figures.remove("slab vmap_area");
     // Where leaks are looked for, each area has one of these.
     figures.remove("slab kmemleak_scan_area");
@@ -140,10 +140,23 @@ fn memory() -> Memory {
         .lines()
     {
         let mut words = line.split_whitespace();
-        if let (Some(name @ ("Percpu:" | "VmallocUsed:")), Some(Ok(size))) =
+        if let (Some(name @ "Percpu:"), Some(Ok(size))) =
             (words.next(), words.next().map(str::parse))
         {
             figures.insert(name.to_owned(), size);
+        }
+    }
+    for line in fs::read_to_string("/proc/vmallocinfo")
+        .expect("vmallocinfo can be read")
+        .lines()
+    {
+        let mut words = line.split_whitespace().skip(1);
+        let (size, caller) = (words.next().map(str::parse::<i64>), words.next());
+        // What is on its way back, and the stacks of tasks: the kernel's own workers come and go.
+        let others = ["unpurged", "kernel_clone+"];
+        let caller = caller.filter(|caller| !others.iter().any(|other| caller.starts_with(other)));
+        if let (Some(Ok(size)), Some(caller)) = (size, caller) {
+            *figures.entry(format!("vmalloc {caller}")).or_default() += size;
         }
     }
     figures
