@@ -107,6 +107,7 @@ impl Device {
         };
         let settings = KBox::pin_init(new_mutex!(settings), GFP_KERNEL)?;
         let io = Io::new(contexts, !request_queue)?;
+        io.prepare(&table)?;
         io.set_table(&table);
         let path = Path {
             stats_mode: spec.stats_mode,
@@ -223,6 +224,7 @@ impl Device {
         if !table.has_zones_of(&old) {
             return Err(Refused::Promised("other zones"));
         }
+        self.disk.data().prepare(&table)?;
         link(&self.disk, &table)?;
         let changed = self.swap_table(&table, &old, &mut limits);
         // From here on one of the two tables is out of use. Its drives are closed when the last

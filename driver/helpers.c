@@ -31,9 +31,14 @@ void shunt_init_delayed_work(struct delayed_work *work, work_func_t func)
 	INIT_DELAYED_WORK(work, func);
 }
 
-void shunt_kblockd_queue(struct delayed_work *work)
+struct workqueue_struct *shunt_alloc_io_queue(void)
 {
-	kblockd_mod_delayed_work_on(WORK_CPU_UNBOUND, work, 0);
+	return alloc_workqueue("shunt_io", WQ_MEM_RECLAIM | WQ_UNBOUND, 1);
+}
+
+void shunt_queue_work(struct workqueue_struct *queue, struct delayed_work *work)
+{
+	queue_delayed_work(queue, work, 0);
 }
 
 void shunt_queue_delayed_work(struct delayed_work *work, unsigned int ms)

@@ -52,7 +52,8 @@ unsigned int shunt_nr_cpu_ids(void);
 
 void shunt_init_delayed_work(struct delayed_work *work, work_func_t func);
 void shunt_queue_delayed_work(struct delayed_work *work, unsigned int ms);
-void shunt_kblockd_queue(struct delayed_work *work);
+struct workqueue_struct *shunt_alloc_io_queue(void);
+void shunt_queue_work(struct workqueue_struct *queue, struct delayed_work *work);
 
 mempool_t *shunt_mempool_create_kmalloc(int min, size_t size);
 void *shunt_mempool_alloc(mempool_t *pool, gfp_t gfp);

@@ -28,6 +28,7 @@ use crate::{
 };
 use core::ops::Deref;
 use kernel::{
+    alloc::AllocError,
     new_spinlock,
     prelude::*,
     sync::{Arc, SpinLock},
@@ -88,6 +89,11 @@ impl Io {
             held: KBox::pin_init(new_spinlock!(BioList::new()), GFP_KERNEL)?,
             flush_first: Work::new(FlushFirst::new()?)?,
         })
+    }
+
+    /// Gets what [`set_table`](Self::set_table) of `table` needs, by one task at a time. Sleeps.
+    pub(crate) fn prepare(&self, table: &Table) -> Result<(), AllocError> {
+        self.flush_first.prepare(table)
     }
 
     /// Follows a new table. The device must be frozen and drained.

@@ -18,16 +18,17 @@ use crate::{
             bio_list::BioList,
             bio_set::BioSet,
         },
-        work::Run,
+        work::{IoQueue, Run},
     },
     logic::extent::SECTOR,
     table::Table,
     uapi::StatsMode,
 };
 use kernel::{
+    alloc::AllocError,
     new_spinlock,
     prelude::*,
-    sync::{Arc, SpinLock},
+    sync::{Arc, SetOnce, SpinLock},
 };
 
 /// Forwards a bio. Called in process context, by the task that submits it.
@@ -38,12 +39,15 @@ pub(super) fn forward(io: &Io, mode: StatsMode, table: &Table, mut bio: OwnedBio
     let waits = bio.is_preflush() && bio.bytes() != 0 && table.drives().nth(1).is_some();
     // Children come from the table, so it must not go before they have ended.
     if let Err(status) = io.track(mode, &mut bio, table.zone() != 0) {
-        bio.end(status);
-    } else if waits {
-        io.flush_first.push(bio);
-        io.flush_first.queue_for_io();
-    } else {
-        send(table, bios, bio);
+        return bio.end(status);
+    }
+    match (waits, io.flush_first.queue.as_ref()) {
+        (false, _) => send(table, bios, bio),
+        (true, Some(queue)) => {
+            io.flush_first.push(bio);
+            io.flush_first.queue_on(queue);
+        }
+        (true, None) => bio.end(Status::IOERR),
     }
 }
 
@@ -105,6 +109,8 @@ fn reset_all(table: &Table, bios: &BioSet, bio: OwnedBio) {
 
 /// Bios that wait for a flush of every drive.
 pub(super) struct FlushFirst {
+    /// Where the flushes are waited for; there once a table has had more than one drive.
+    queue: SetOnce<IoQueue>,
     waiting: Pin<KBox<SpinLock<BioList>>>,
     table: Pin<KBox<SpinLock<Option<Arc<Table>>>>>,
 }
@@ -113,9 +119,18 @@ impl FlushFirst {
     /// None waits. May sleep.
     pub(super) fn new() -> Result<Self> {
         Ok(Self {
+            queue: SetOnce::new(),
             waiting: KBox::pin_init(new_spinlock!(BioList::new()), GFP_KERNEL)?,
             table: KBox::pin_init(new_spinlock!(None), GFP_KERNEL)?,
         })
+    }
+
+    /// Gets what [`set_table`](Self::set_table) of `table` needs, by one task at a time. Sleeps.
+    pub(super) fn prepare(&self, table: &Table) -> Result<(), AllocError> {
+        if table.drives().nth(1).is_some() && self.queue.as_ref().is_none() {
+            self.queue.populate(IoQueue::new()?);
+        }
+        Ok(())
     }
 
     /// Flushes the drives of `table` from now on. No bio may be waiting.

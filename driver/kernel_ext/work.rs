@@ -18,6 +18,37 @@ pub(crate) trait Run: Send + Sync + 'static {
     fn run(&self) -> Option<u32>;
 }
 
+/// A work queue for work that I/O waits for. It has a thread of its own, and so goes on when
+/// memory is too short for new ones, whatever the works of others wait for.
+///
+/// # Invariants
+///
+/// The pointer came from `alloc_workqueue`, and the queue is not destroyed yet.
+pub(crate) struct IoQueue(NonNull<bindings::workqueue_struct>);
+
+// SAFETY: A work queue belongs to no task.
+unsafe impl Send for IoQueue {}
+// SAFETY: The C side synchronises its users.
+unsafe impl Sync for IoQueue {}
+
+impl IoQueue {
+    /// A queue without work. Sleeps.
+    pub(crate) fn new() -> Result<Self, AllocError> {
+        // SAFETY: There is nothing to uphold but to be in process context.
+        let queue = unsafe { bindings::shunt_alloc_io_queue() };
+        // INVARIANT: It is not null, so it was made.
+        NonNull::new(queue).map(Self).ok_or(AllocError)
+    }
+}
+
+impl Drop for IoQueue {
+    /// Sleeps until its work has ended.
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant it is not destroyed yet.
+        unsafe { bindings::destroy_workqueue(self.0.as_ptr()) };
+    }
+}
+
 #[repr(C)]
 struct Inner<T: Run> {
     work: Opaque<bindings::delayed_work>,
@@ -52,10 +83,12 @@ impl<T: Run> Work<T> {
         Ok(Self(NonNull::from(KBox::leak(inner))))
     }
 
-    /// Runs it soon, even if memory is short: for work that I/O waits for. Any context.
-    pub(crate) fn queue_for_io(&self) {
+    /// Runs it soon on `queue`, which must not go before it has run. Any context.
+    pub(crate) fn queue_on(&self, queue: &IoQueue) {
         // SAFETY: By the type invariant the work is initialised.
-        unsafe { bindings::shunt_kblockd_queue(self.0.as_ref().work.get()) };
+        let work = unsafe { self.0.as_ref() }.work.get();
+        // SAFETY: By the type invariants both are initialised.
+        unsafe { bindings::shunt_queue_work(queue.0.as_ptr(), work) };
     }
 
     /// Runs it after `ms`, unless it is queued already. Any context.
