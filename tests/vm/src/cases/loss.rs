@@ -36,6 +36,7 @@ cases!("loss":
     a_lost_device_is_unmapped_by_force_while_it_is_open,
 );
 
+const QUEUES: [&str; 2] = ["bio", "mq"];
 const MIB: u64 = 1 << 20;
 const DRIVE: u32 = 1;
 
@@ -102,33 +103,36 @@ fn a_device_is_lost_with_its_drive_and_live_again_on_another() {
 
 fn a_file_system_under_load_is_shut_down_with_the_drive() {
     let _module = Module::load();
-    let device = Device::map("vol0", &format!("{},length=64M", flash(DRIVE).path));
-    run(&format!("mkfs.ext4 -q -F {}", device.path()));
-    let mount = Mount::ext4(device.path());
-    let file = mount.folder().join("file");
-    let load = Load::write(&file.display().to_string());
-    wait_for_writes(&device);
-    let removed = remove();
-    load.fails();
-    assert_eq!(device.now()["state"], "lost");
-    let written = OpenOptions::new()
-        .append(true)
-        .open(&file)
-        .and_then(|mut file| file.write_all(&[1; 4096]).and_then(|()| file.sync_all()));
-    written.expect_err("the file system is shut down");
-    drop(mount);
-    // What was written until then is there when the drive is back.
-    let drive = removed.bring_back();
-    device.retarget(&format!("{},length=64M", drive.path));
-    let mount = Mount::ext4(device.path());
-    assert!(mount.folder().join("file").exists());
-    drop(mount);
-    run(&format!("e2fsck -f -n {}", device.path()));
+    for queue in QUEUES {
+        let to = format!("{},length=64M", flash(DRIVE).path);
+        let device = Device::map_with("vol0", &to, &["--queue", queue]);
+        run(&format!("mkfs.ext4 -q -F {}", device.path()));
+        let mount = Mount::ext4(device.path());
+        let file = mount.folder().join("file");
+        let load = Load::write(&file.display().to_string());
+        wait_for_writes(&device);
+        let removed = remove();
+        load.fails();
+        assert_eq!(device.now()["state"], "lost");
+        let written = OpenOptions::new()
+            .append(true)
+            .open(&file)
+            .and_then(|mut file| file.write_all(&[1; 4096]).and_then(|()| file.sync_all()));
+        written.expect_err("the file system is shut down");
+        drop(mount);
+        // What was written until then is there when the drive is back.
+        let drive = removed.bring_back();
+        device.retarget(&format!("{},length=64M", drive.path));
+        let mount = Mount::ext4(device.path());
+        assert!(mount.folder().join("file").exists());
+        drop(mount);
+        run(&format!("e2fsck -f -n {}", device.path()));
+    }
 }
 
 fn a_disk_that_is_deleted_is_named_as_lost() {
     let _module = Module::load();
-    for queue in ["bio", "mq"] {
+    for queue in QUEUES {
         let disk = ScsiDebug::load("dev_size_mb=16");
         let beside = format!("{},length=8M", flash(0).path);
         let device = Device::map_with("vol0", &beside, &["--to", disk.path(), "--queue", queue]);
@@ -229,7 +233,7 @@ fn a_joined_device_is_lost_with_one_of_its_drives() {
 fn a_suspended_device_is_lost_and_what_waits_fails_or_goes_on_elsewhere() {
     let _module = Module::load();
     let in_queue = |queue: &'static str| [false, true].map(|elsewhere| (queue, elsewhere));
-    for (queue, elsewhere) in ["bio", "mq"].into_iter().flat_map(in_queue) {
+    for (queue, elsewhere) in QUEUES.into_iter().flat_map(in_queue) {
         let to = format!("{},length=8M", flash(DRIVE).path);
         let device = Device::map_with("vol0", &to, &["--queue", queue]);
         device.order("suspend", &[]);
@@ -255,7 +259,7 @@ fn a_drive_that_goes_during_retargets_leaves_a_device_that_works() {
     let safe = format!("{},length=8M", flash(0).path);
     for round in 0..3 {
         let unsafe_one = format!("{},length=8M", flash(DRIVE).path);
-        let device = Device::map("vol0", &safe);
+        let device = Device::map_with("vol0", &safe, &["--queue", QUEUES[round % 2]]);
         let done = AtomicBool::new(false);
         let removed = thread::scope(|scope| {
             let (safe, done) = (&safe, &done);
@@ -305,11 +309,14 @@ fn a_lost_device_is_unmapped() {
 
 fn a_lost_device_is_unmapped_by_force_while_it_is_open() {
     let _module = Module::load();
-    let device = Device::map("vol0", &format!("{},length=32M", flash(DRIVE).path));
-    run(&format!("mkfs.ext4 -q -F {}", device.path()));
-    let _mount = Mount::ext4(device.path());
-    let _removed = remove();
-    assert_eq!(device.now()["state"], "lost");
-    device.force_unmap();
-    assert!(list().is_empty());
+    for queue in QUEUES {
+        let to = format!("{},length=32M", flash(DRIVE).path);
+        let device = Device::map_with("vol0", &to, &["--queue", queue]);
+        run(&format!("mkfs.ext4 -q -F {}", device.path()));
+        let _mount = Mount::ext4(device.path());
+        let _removed = remove();
+        assert_eq!(device.now()["state"], "lost");
+        device.force_unmap();
+        assert!(list().is_empty());
+    }
 }

@@ -3,9 +3,10 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::process::Stdio;
 use std::time::Duration;
 
-use crate::guest::command::{run, run_words};
+use crate::guest::command::{command, run, run_words};
 use crate::guest::direct::{Buffer, Direct};
 use crate::guest::dm::Dm;
 use crate::guest::events::Events;
@@ -14,9 +15,9 @@ use crate::guest::module::Module;
 use crate::guest::mount::Mount;
 use crate::guest::shunt::{Device, MODES};
 use crate::guest::sysfs::DiskStats;
-use crate::guest::task::Task;
+use crate::guest::task::{Task, state};
 use crate::guest::trace::issued_during;
-use crate::guest::wait::Poll;
+use crate::guest::wait::{Poll, wait_until};
 
 cases!("suspend":
     io_waits_and_goes_on_in_its_order,
@@ -27,6 +28,7 @@ cases!("suspend":
     a_retarget_while_suspended_takes_what_waits_to_the_new_drive,
     a_suspended_device_is_unmapped,
     io_that_may_not_wait_is_told_to_try_again,
+    io_that_may_not_wait_is_taken_into_a_request_queue,
 );
 
 const MIB: u64 = 1 << 20;
@@ -199,13 +201,37 @@ except OSError as error:
     print(errno.errorcode[error.errno])
 ";
 
+fn read_at_once(device: &Device) -> String {
+    let printed = run_words(&["python3", "-c", READ_AT_ONCE, device.path()]);
+    printed.trim().to_owned()
+}
+
 fn io_that_may_not_wait_is_told_to_try_again() {
     let _module = Module::load();
-    let device = Device::map("vol0", &flash(0).path);
-    let read_at_once = || run_words(&["python3", "-c", READ_AT_ONCE, device.path()]);
-    assert_eq!(read_at_once().trim(), "4096");
+    for mode in &MODES[..3] {
+        let device = Device::map_with("vol0", &flash(0).path, mode);
+        assert_eq!(read_at_once(&device), "4096");
+        device.order("suspend", &[]);
+        assert_eq!(read_at_once(&device), "EAGAIN");
+        device.order("resume", &[]);
+        assert_eq!(read_at_once(&device), "4096");
+    }
+}
+
+/// There is room for it in the queue, so its submitter need not wait; only its end comes late.
+fn io_that_may_not_wait_is_taken_into_a_request_queue() {
+    let _module = Module::load();
+    let device = Device::map_with("vol0", &flash(0).path, &["--queue", "mq"]);
+    assert_eq!(read_at_once(&device), "4096");
     device.order("suspend", &[]);
-    assert_eq!(read_at_once().trim(), "EAGAIN");
+    let read = command(&["python3", "-c", READ_AT_ONCE, device.path()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python3 runs");
+    wait_until("the read waits for its end", || {
+        state(&format!("/proc/{}", read.id())) == Some('D')
+    });
     device.order("resume", &[]);
-    assert_eq!(read_at_once().trim(), "4096");
+    let read = read.wait_with_output().expect("a child can be waited for");
+    assert_eq!(read.stdout, b"4096\n");
 }

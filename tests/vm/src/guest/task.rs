@@ -51,7 +51,7 @@ impl<T: Send + 'static> Task<T> {
 }
 
 /// The state of the thread with this folder in /proc, as proc_pid_stat(5) names it; `None` if it has ended.
-pub(super) fn state(folder: &str) -> Option<char> {
+pub(crate) fn state(folder: &str) -> Option<char> {
     let stat = sysfs::read(&format!("{folder}/stat"))?;
     // "id (name) state ..."
     stat.rsplit_once(") ")?.1.chars().next()
