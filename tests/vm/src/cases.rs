@@ -16,6 +16,7 @@ mod caps;
 mod config;
 mod daemon;
 mod data;
+mod encryption;
 mod errors;
 mod events;
 mod faults;
@@ -55,6 +56,7 @@ const TOPICS: &[&[Case]] = &[
     data::CASES,
     ranges::CASES,
     flush::CASES,
+    encryption::CASES,
     errors::CASES,
     stats::CASES,
     truth::CASES,

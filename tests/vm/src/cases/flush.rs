@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Flushes, FUA, discards and write zeroes reach the drive as they would without a device between.
+//! Flushes, FUA, discards, write zeroes and streams reach the drive as they would without a device between.
 
 use nix::fcntl::OFlag;
 
 use crate::guest::command::run;
 use crate::guest::direct::{Buffer, Direct};
-use crate::guest::flash::{Flash, flash};
+use crate::guest::flash::{Flash, flash, rich};
 use crate::guest::module::Module;
 use crate::guest::mount::Mount;
 use crate::guest::shunt::Device;
 use crate::guest::sysfs::DiskStats;
-use crate::guest::trace::{Issued, issued_during};
+use crate::guest::trace::{Issued, issued_during, management_during};
 
 cases!("flush":
     the_drive_gets_the_requests_that_it_gets_without_a_device_between,
@@ -18,6 +18,7 @@ cases!("flush":
     a_synchronous_write_is_a_fua_write_of_the_drive,
     a_commit_of_ext4_is_flushed_and_fua_on_the_drive,
     discarded_and_zeroed_ranges_read_as_zeroes,
+    a_write_reaches_the_drive_in_its_stream,
 );
 
 const MIB: u64 = 1 << 20;
@@ -132,5 +133,28 @@ fn discarded_and_zeroed_ranges_read_as_zeroes() {
             "{command} went past its range"
         );
         assert!(middle.iter().all(|byte| *byte == 0), "{command} left data");
+    }
+}
+
+/// A hint how long data will live is a stream on a drive that has streams.
+fn a_write_reaches_the_drive_in_its_stream() {
+    let drive = rich();
+    let streams_on = |path: &str| {
+        let hints = ["none", "short"].into_iter();
+        let written = hints.map(|hint| {
+            management_during(&drive.name, || {
+                run(&format!(
+                    "fio --name=hint --filename={path} --rw=write --bs=4k --size=16k --direct=1 --write_hint={hint}"
+                ));
+            })
+        });
+        written.collect::<Vec<_>>()
+    };
+    let raw = streams_on(&drive.path);
+    assert!(raw[0] != raw[1], "no streams: {raw:?}");
+    let _module = Module::load();
+    for queue in ["bio", "mq"] {
+        let device = Device::map_with("vol0", &drive.path, &["--queue", queue]);
+        assert_eq!(streams_on(device.path()), raw, "in queue mode {queue}");
     }
 }

@@ -19,20 +19,26 @@ impl Mount {
     /// Mounts a device.
     #[track_caller]
     pub(crate) fn ext4(device: &str) -> Self {
-        Self::ext4_with(device, MsFlags::empty())
+        Self::ext4_with(device, MsFlags::empty(), None)
     }
 
     /// Mounts a device to read only.
     #[track_caller]
     pub(crate) fn ext4_to_read(device: &str) -> Self {
-        Self::ext4_with(device, MsFlags::MS_RDONLY)
+        Self::ext4_with(device, MsFlags::MS_RDONLY, None)
+    }
+
+    /// Mounts a device and leaves encryption to the block layer.
+    #[track_caller]
+    pub(crate) fn ext4_encrypted_inline(device: &str) -> Self {
+        Self::ext4_with(device, MsFlags::empty(), Some("inlinecrypt"))
     }
 
     #[track_caller]
-    fn ext4_with(device: &str, flags: MsFlags) -> Self {
+    fn ext4_with(device: &str, flags: MsFlags, options: Option<&str>) -> Self {
         let folder = Path::new(MOUNTS).join(device.trim_start_matches('/').replace('/', "-"));
         fs::create_dir_all(&folder).expect("/run takes folders");
-        if let Err(why) = mount(Some(device), &folder, Some("ext4"), flags, None::<&str>) {
+        if let Err(why) = mount(Some(device), &folder, Some("ext4"), flags, options) {
             panic!("mount {device}: {why}");
         }
         Self { folder }

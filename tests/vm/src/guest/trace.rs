@@ -22,13 +22,24 @@ pub(crate) struct Issued {
 /// it says whether the blocks are to be freed.
 #[track_caller]
 pub(crate) fn zeroes_during(disk: &str, work: impl FnOnce()) -> Vec<String> {
+    fields_during(disk, "nvme_cmd_write_zeroes ", "ctrl=", work)
+}
+
+/// Runs `work` and gives how the data of each Write command is to be managed that `disk`, an NVMe drive, was given
+/// meanwhile: it says which stream they belong to.
+#[track_caller]
+pub(crate) fn management_during(disk: &str, work: impl FnOnce()) -> Vec<String> {
+    fields_during(disk, "nvme_cmd_write ", "dsmgmt=", work)
+}
+
+/// Runs `work` and gives a field of each command of a kind that `disk`, an NVMe drive, was given meanwhile.
+#[track_caller]
+fn fields_during(disk: &str, command: &str, field: &str, work: impl FnOnce()) -> Vec<String> {
     let filter = format!("disk == \"{disk}\"");
     let lines = lines_during("nvme/nvme_setup_cmd", &filter, work);
-    let commands = lines
-        .iter()
-        .filter(|line| line.contains("nvme_cmd_write_zeroes"));
+    let commands = lines.iter().filter(|line| line.contains(command));
     commands
-        .filter_map(|line| line.split_once("ctrl="))
+        .filter_map(|line| line.split_once(field))
         .filter_map(|(_, rest)| rest.split([',', ')']).next())
         .map(str::to_owned)
         .collect()
