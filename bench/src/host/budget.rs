@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The budget of the design, held against what was measured.
 
+use super::modules::SECTION;
 use super::run::Run;
 use crate::figure::Measure;
 use crate::job::Job;
@@ -94,10 +95,10 @@ pub(super) fn claims(run: &Run) -> Vec<Claim> {
         });
     }
     claims.push(Claim {
-        what: "shunt.ko: .text".to_owned(),
+        what: format!("shunt.ko: {SECTION}"),
         limit: 40_000.0,
         value: run
-            .estimate(Measure::Size, "shunt", "text", 0)
+            .estimate(Measure::Size, "shunt", SECTION, 0)
             .map(|size| size.mean),
         unit: "bytes",
     });

@@ -9,6 +9,9 @@ use super::parts::Parts;
 use super::{Result, because};
 use crate::figure::{Figure, Measure};
 
+/// The section that the budget is for, as figures name it.
+pub(crate) const SECTION: &str = ".text";
+
 /// What ours is compared with: the modules of the same kernel.
 const OTHERS: [(&str, &str); 4] = [
     ("loop", "drivers/block/loop.ko.xz"),
@@ -32,7 +35,7 @@ const ROOMS: [(&str, &[&str]); 8] = [
 /// Rooms that are counted apart from the one that they are in.
 const APART: [&str; 2] = ["driver/kernel_ext", "driver/logic"];
 
-/// Bytes of `.text` and of all that is loaded, of ours and of the others.
+/// Bytes of the section `.text`, of all that `size` calls text, and of all that is loaded: of ours and of the others.
 pub(crate) fn sizes(parts: &Parts) -> Result<Vec<Figure>> {
     let mut figures = size("shunt", &parts.module)?.to_vec();
     for (name, path) in OTHERS {
@@ -55,26 +58,39 @@ pub(crate) fn sizes(parts: &Parts) -> Result<Vec<Figure>> {
 }
 
 /// What `size` says of a module.
-fn size(name: &str, module: &Path) -> Result<[Figure; 2]> {
-    let output = Command::new("size")
-        .arg(module)
-        .output()
-        .map_err(because("size"))?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let columns: Vec<f64> = text
+fn size(name: &str, module: &Path) -> Result<[Figure; 3]> {
+    let of = |what, bytes| Figure::new(Measure::Size, name, what, vec![bytes]);
+    let sections = said(&["-A"], module)?;
+    let section = sections
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .find_map(|words| match words.as_slice() {
+            [".text", bytes, ..] => bytes.parse().ok(),
+            _ => None,
+        });
+    let totals = said(&[], module)?;
+    let totals: Vec<f64> = totals
         .lines()
         .nth(1)
         .unwrap_or_default()
         .split_whitespace()
         .map_while(|word| word.parse().ok())
         .collect();
-    match columns.as_slice() {
-        [text, _, _, all, ..] => Ok([
-            Figure::new(Measure::Size, name, "text", vec![*text]),
-            Figure::new(Measure::Size, name, "all", vec![*all]),
-        ]),
+    match (section, totals.as_slice()) {
+        (Some(section), [text, _, _, all, ..]) => {
+            Ok([of(SECTION, section), of("text", *text), of("all", *all)])
+        }
         _ => Err(format!("size says nothing of {}", module.display())),
     }
+}
+
+fn said(options: &[&str], module: &Path) -> Result<String> {
+    let output = Command::new("size")
+        .args(options)
+        .arg(module)
+        .output()
+        .map_err(because("size"))?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Lines that hold code, by room: neither empty nor only a comment.

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use super::Result;
 use super::budget::{Claim, claims};
+use super::modules::SECTION;
 use super::run::{Run, write};
 use super::table::{grouped, markdown, row};
 use crate::figure::Measure;
@@ -111,11 +112,17 @@ fn sizes(run: &Run) -> Part {
         .filter(|figure| figure.what == "text")
         .map(|figure| {
             let name = &figure.subject;
-            row(name, [size(name, "text"), size(name, "all")])
+            row(name, [SECTION, "text", "all"].map(|what| size(name, what)))
         })
         .collect();
-    let head = row("module", ["text", "all"].map(str::to_owned));
-    let mut text = format!("## Size\n\nBytes, by `size`.\n\n{}", markdown(&head, &rows));
+    let head = row(
+        "module",
+        [&format!("section {SECTION}"), "text", "all"].map(str::to_owned),
+    );
+    let mut text = format!(
+        "## Size\n\nBytes, by `size`. What it calls text has constants, the unwinder's tables and the places that the kernel patches besides the code.\n\n{}",
+        markdown(&head, &rows)
+    );
     let rows: Vec<_> = run
         .of(Measure::Lines)
         .map(|figure| {
