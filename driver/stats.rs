@@ -86,26 +86,35 @@ impl DeviceStats {
     #[cold]
     pub(crate) fn note_peaks(&self) {
         for (op, peak) in self.peaks.iter().enumerate() {
-            let base = op * PER_OP;
-            // The ended first: what begins between the two looks is in flight.
-            let ended = self.counters.sum(base + ENDED);
-            let begun = self.counters.sum(base + BEGUN);
-            peak.fetch_max(begun.saturating_sub(ended), Ordering::Relaxed);
+            peak.fetch_max(self.in_flight_of(op), Ordering::Relaxed);
         }
     }
 
-    /// Adds all up. May sleep.
-    pub(crate) fn snapshot(&self) -> Result<Snapshot, AllocError> {
-        self.note_peaks();
-        let mut sums = KVec::from_elem(0, COUNTERS, GFP_KERNEL)?;
-        self.counters.sum_into(&mut sums);
-        Ok(Snapshot {
-            sums,
-            peaks: self
-                .peaks
-                .each_ref()
-                .map(|peak| peak.load(Ordering::Relaxed)),
-        })
+    /// Operations of any kind that have begun and not ended. Any context.
+    pub(crate) fn in_flight(&self) -> u64 {
+        let ops = (0..OPS).map(|op| self.in_flight_of(op));
+        ops.sum()
+    }
+
+    fn in_flight_of(&self, op: usize) -> u64 {
+        // The ended first: what begins between the two looks is in flight.
+        let ended = self.counters.sum(op * PER_OP + ENDED);
+        let begun = self.counters.sum(op * PER_OP + BEGUN);
+        begun.saturating_sub(ended)
+    }
+
+    /// Adds up what is counted of one operation; none if it never happened. May sleep.
+    pub(crate) fn snapshot(&self, op: uapi::Op) -> Result<Option<OpSnapshot>, AllocError> {
+        let base = op as usize * PER_OP;
+        let happened = |counter| self.counters.sum(base + counter) != 0;
+        // Each operation has hundreds of counters, and most devices never see most operations.
+        if !happened(BEGUN) && !happened(COUNTED) {
+            return Ok(None);
+        }
+        let mut sums = KVec::from_elem(0, PER_OP, GFP_KERNEL)?;
+        self.counters.add_up(base, &mut sums);
+        let peak = self.peaks[op as usize].load(Ordering::Relaxed);
+        Ok(Some(OpSnapshot { sums, peak }))
     }
 }
 
@@ -122,39 +131,14 @@ pub(crate) fn op_of(bio: &Bio) -> uapi::Op {
     }
 }
 
-/// The sums of a device's counters at one moment.
-pub(crate) struct Snapshot {
+/// The sums of the counters of one operation, at one moment.
+pub(crate) struct OpSnapshot {
     sums: KVec<u64>,
-    peaks: [u64; OPS],
-}
-
-/// The sums of one operation.
-pub(crate) struct OpSnapshot<'a> {
-    sums: &'a [u64],
     /// Most that were seen in flight.
     pub(crate) peak: u64,
 }
 
-impl Snapshot {
-    /// Those of one operation.
-    pub(crate) fn op(&self, op: uapi::Op) -> OpSnapshot<'_> {
-        let base = op as usize * PER_OP;
-        OpSnapshot {
-            sums: self.sums.get(base..base + PER_OP).unwrap_or(&[]),
-            peak: self.peaks.get(op as usize).copied().unwrap_or(0),
-        }
-    }
-
-    /// Operations of any kind that have begun and not ended.
-    pub(crate) fn in_flight(&self) -> u64 {
-        uapi::Op::ALL
-            .iter()
-            .map(|op| self.op(*op).in_flight())
-            .sum()
-    }
-}
-
-impl OpSnapshot<'_> {
+impl OpSnapshot {
     fn at(&self, index: usize) -> u64 {
         self.sums.get(index).copied().unwrap_or(0)
     }

@@ -121,23 +121,23 @@ pub(super) const STATS_ROOM: usize =
 
 /// Writes the statistics of a device as they are now. Sleeps.
 pub(super) fn stats(message: &mut Writer<'_>, device: &Device) -> Result {
-    let snapshot = device.stats().snapshot()?;
+    let figures = device.stats();
+    figures.note_peaks();
     message.u32(stats::ID, device.id())?;
     message.string(stats::NAME, device.name())?;
     message.uint(stats::GENERATION, device.generation())?;
     message.uint(stats::TIME, monotonic_ns())?;
-    message.uint(stats::IN_FLIGHT, snapshot.in_flight())?;
+    message.uint(stats::IN_FLIGHT, figures.in_flight())?;
     for op in Op::ALL {
-        let sums = snapshot.op(op);
         // What never happened is left out.
-        if sums.ios() != 0 || sums.in_flight() != 0 {
-            message.nest(stats::OP, |message| op_stats(message, op, sums))?;
+        if let Some(sums) = figures.snapshot(op)? {
+            message.nest(stats::OP, |message| op_stats(message, op, &sums))?;
         }
     }
     Ok(())
 }
 
-fn op_stats(message: &mut Writer<'_>, op: Op, sums: OpSnapshot<'_>) -> Result {
+fn op_stats(message: &mut Writer<'_>, op: Op, sums: &OpSnapshot) -> Result {
     message.u32(op_stats::OP, op as u32)?;
     message.uint(op_stats::IOS, sums.ios())?;
     message.uint(op_stats::BYTES, sums.bytes())?;

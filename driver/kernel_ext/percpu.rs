@@ -50,15 +50,14 @@ impl<const N: usize> PerCpuCounters<N> {
         unsafe { this_cpu_add(counter, value) };
     }
 
-    /// Adds up counter by counter, over all CPUs, into `sums`, as far as it reaches.
+    /// Adds the counters from `first` on, over all CPUs, to `sums`, one by one as far as both reach.
     ///
     /// Counters that move meanwhile may or may not be seen; none is seen twice.
-    pub(crate) fn sum_into(&self, sums: &mut [u64]) {
-        sums.fill(0);
+    pub(crate) fn add_up(&self, first: usize, sums: &mut [u64]) {
         for cpu in possible_cpus() {
             // SAFETY: By the type invariant `base` is a per-CPU allocation, and `cpu` is possible.
             let base = unsafe { bindings::shunt_per_cpu_ptr(self.base.as_ptr().cast(), cpu) };
-            for (index, sum) in sums.iter_mut().take(N).enumerate() {
+            for (index, sum) in (first..N).zip(sums.iter_mut()) {
                 // SAFETY: `index` is below `N`, so this is a `u64` of the CPU's part.
                 let counter = unsafe { base.cast::<u64>().add(index) };
                 // SAFETY: The part lives as long as `self`; aligned words are read whole.
