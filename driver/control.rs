@@ -84,7 +84,8 @@ pub(crate) fn register() -> Result<Registration<Control>> {
 /// A backing device is gone: tells the users of each device on it, and the listeners.
 fn lost(dev: DevT) {
     FAMILY.with(|control| {
-        while let Some(lost) = control.registry.lose(dev) {
+        let mut from = 0;
+        while let Some(lost) = control.registry.lose(dev, &mut from) {
             lost.disk.report_dead();
             // If it has been unmapped meanwhile, its listeners have been told of that.
             let _ = control.registry.with(&Key::Id(lost.id), |device| {

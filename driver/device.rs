@@ -185,12 +185,6 @@ impl Device {
         self.disk.data().hooks.in_flight()
     }
 
-    /// Whether the disk of some target is this device.
-    pub(crate) fn is_below(&self, table: &Table) -> bool {
-        let mut targets = table.targets().iter();
-        targets.any(|target| self.disk.has(target.device()))
-    }
-
     /// The table asked for anew, so that it takes up what the drives have grown by. Sleeps.
     pub(crate) fn table_spec(&self) -> Result<TableSpec> {
         self.table().spec()

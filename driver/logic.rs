@@ -7,3 +7,4 @@ pub(crate) mod extent;
 pub(crate) mod histogram;
 pub(crate) mod name;
 pub(crate) mod table;
+pub(crate) mod usage;

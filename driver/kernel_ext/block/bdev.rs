@@ -25,7 +25,7 @@ unsafe impl Send for BlockDevice {}
 unsafe impl Sync for BlockDevice {}
 
 /// Number of a block device node.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct DevT(bindings::dev_t);
 
 impl DevT {
@@ -60,6 +60,15 @@ impl BlockDevice {
     pub(crate) fn dev(&self) -> DevT {
         // SAFETY: By the type invariant the device is live; the field is constant.
         DevT(unsafe { (*self.as_raw()).bd_dev })
+    }
+
+    /// Number of the disk that it is, or that it is a partition of.
+    pub(crate) fn disk_dev(&self) -> DevT {
+        // SAFETY: By the type invariant the device is live; its disk lives as long, and has its own
+        // device as long. So below.
+        let whole = unsafe { (*(*self.as_raw()).bd_disk).part0 };
+        // SAFETY: As above; the field is constant once the disk can be opened.
+        DevT(unsafe { (*whole).bd_dev })
     }
 
     /// Its present size in sectors of 512 bytes.

@@ -327,12 +327,6 @@ impl<T: Operations> BioDisk<T> {
         to_result(unsafe { bindings::bdev_thaw((*self.disk.as_ptr()).part0) })
     }
 
-    /// Whether `device` is the disk, or a partition of it.
-    pub(crate) fn has(&self, device: &BlockDevice) -> bool {
-        // SAFETY: The device is live; the field is constant.
-        unsafe { (*device.as_raw()).bd_disk == self.disk.as_ptr() }
-    }
-
     /// A reference that outlives the disk.
     pub(crate) fn reference(&self) -> DiskRef {
         // SAFETY: By the type invariant the disk is live.

@@ -12,3 +12,5 @@ pub mod histogram;
 pub mod name;
 #[path = "../../../driver/logic/table.rs"]
 pub mod table;
+#[path = "../../../driver/logic/usage.rs"]
+pub mod usage;
