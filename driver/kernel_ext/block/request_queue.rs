@@ -19,7 +19,7 @@ use core::{
     ptr::NonNull,
     sync::atomic::{AtomicU8, AtomicU32, Ordering},
 };
-use kernel::{error::to_result, prelude::*, types::Opaque};
+use kernel::{error::to_result, prelude::*, sync::LockClassKey, types::Opaque};
 
 /// Requests of one hardware queue that can be on their way.
 const DEPTH: c_uint = 128;
@@ -28,15 +28,20 @@ const DEPTH: c_uint = 128;
 ///
 /// # Invariants
 ///
-/// `tags` is an initialised tag set, whose `driver_data` points to `bios`, both in a `KBox`.
+/// `tags` is an initialised tag set, whose `driver_data` points to the `Inner` that it is in, in a `KBox`.
 pub(super) struct RequestQueue<T: Operations> {
     inner: NonNull<Inner>,
     _operations: PhantomData<T>,
 }
 
+#[pin_data]
 struct Inner {
     tags: Opaque<bindings::blk_mq_tag_set>,
     bios: BioSet,
+    /// Of the locks of the queue's flushes. A flush of the drive below ends ours while it holds the lock of its own: to
+    /// lockdep it is another lock because it is of another class, which queues do not have by themselves.
+    #[pin]
+    flush_locks: LockClassKey,
 }
 
 /// What is remembered of a request: how many of its bios have not ended, and the first error.
@@ -48,17 +53,19 @@ struct Pending {
 impl<T: Operations> RequestQueue<T> {
     const OPERATIONS: bindings::blk_mq_ops = bindings::blk_mq_ops {
         queue_rq: Some(queue_rq_callback::<T>),
+        init_hctx: Some(init_hctx_callback),
         timeout: Some(timeout_callback),
         ..pin_init::zeroed()
     };
 
     /// A queue with a hardware queue for each CPU. May sleep.
     pub(super) fn new() -> Result<Self> {
-        let inner = KBox::new(
-            Inner {
+        let inner = KBox::try_pin_init(
+            try_pin_init!(Inner {
                 tags: Opaque::zeroed(),
                 bios: BioSet::new()?,
-            },
+                flush_locks <- LockClassKey::new_dynamic(),
+            }),
             GFP_KERNEL,
         )?;
         let tags = inner.tags.get();
@@ -76,9 +83,11 @@ impl<T: Operations> RequestQueue<T> {
         // SAFETY: As above.
         unsafe { (*tags).flags = bindings::SHUNT_BLK_MQ_FLAGS };
         // SAFETY: As above.
-        unsafe { (*tags).driver_data = (&raw const inner.bios).cast_mut().cast() };
+        unsafe { (*tags).driver_data = (&raw const *inner).cast_mut().cast() };
         // SAFETY: The tag set is complete.
         to_result(unsafe { bindings::blk_mq_alloc_tag_set(tags) })?;
+        // SAFETY: Nothing moves out of it until it is dropped.
+        let inner = unsafe { Pin::into_inner_unchecked(inner) };
         // INVARIANT: It was initialised above.
         Ok(Self {
             inner: NonNull::from(KBox::leak(inner)),
@@ -97,9 +106,28 @@ impl<T: Operations> Drop for RequestQueue<T> {
     fn drop(&mut self) {
         // SAFETY: By the type invariant it is initialised; its owner has removed the disk.
         unsafe { bindings::blk_mq_free_tag_set(self.tags()) };
-        // SAFETY: It came from a `KBox`.
+        // SAFETY: It came from a `KBox`, and is dropped where it is.
         drop(unsafe { KBox::from_raw(self.inner.as_ptr()) });
     }
+}
+
+/// A hardware queue is made: `init_hctx` of `struct blk_mq_ops`.
+///
+/// # Safety
+///
+/// Called by the block layer, for the tag set of a [`RequestQueue`].
+unsafe extern "C" fn init_hctx_callback(
+    queue: *mut bindings::blk_mq_hw_ctx,
+    data: *mut c_void,
+    _index: c_uint,
+) -> c_int {
+    // SAFETY: The block layer passes the data of the tag set.
+    let inner = unsafe { &*data.cast::<Inner>() };
+    // SAFETY: The hardware queue has its flushes; the key goes after the tag set.
+    unsafe {
+        bindings::blk_mq_hctx_set_fq_lock_class(queue, inner.flush_locks.as_ptr().cast());
+    }
+    0
 }
 
 /// Carries a request out: `queue_rq` of `struct blk_mq_ops`.
@@ -116,7 +144,7 @@ unsafe extern "C" fn queue_rq_callback<T: Operations>(
     // SAFETY: As above.
     let queue = unsafe { (*request).q };
     // SAFETY: As above; the queue has a tag set with our data.
-    let bios = unsafe { &*(*(*queue).tag_set).driver_data.cast::<BioSet>() };
+    let bios = unsafe { &(*(*(*queue).tag_set).driver_data.cast::<Inner>()).bios };
     // SAFETY: As above; the disk is not removed while it has requests.
     let disk = unsafe { (*queue).disk };
     // SAFETY: As above.
