@@ -2,6 +2,7 @@
 //! Faults that the debug kernel injects: allocations of the module that fail, I/O of a drive that fails. Ended on drop.
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 
 use super::case::skip;
@@ -13,6 +14,10 @@ const DEBUG: &str = "/sys/kernel/debug";
 
 /// Where allocations of objects and of pages can be made to fail.
 const ALLOCATIONS: [&str; 2] = ["failslab", "fail_page_alloc"];
+
+/// A function of the kernel in which no allocation fails, whoever calls it: the scan for partitions prints a backtrace if
+/// it gets no memory, and goes without partitions.
+const SPARED: &str = "bdev_disk_changed";
 
 /// More faults than are ever injected; what is left of them tells whether one was.
 const MANY: u64 = 1_000_000;
@@ -47,6 +52,7 @@ impl FailedAllocations {
         let start = u64::from_str_radix(words[5].trim_start_matches("0x"), 16);
         let start = start.expect("a module has an address");
         let end = start + words[1].parse::<u64>().expect("a module has a size");
+        let spared = symbol(SPARED);
         for kind in ALLOCATIONS {
             for (file, value) in [
                 ("verbose", "0"),
@@ -54,6 +60,8 @@ impl FailedAllocations {
                 ("stacktrace-depth", "32"),
                 ("require-start", &start.to_string()),
                 ("require-end", &end.to_string()),
+                ("reject-start", &spared.start.to_string()),
+                ("reject-end", &spared.end.to_string()),
                 ("times", &MANY.to_string()),
             ] {
                 set(&format!("{kind}/{file}"), value);
@@ -78,6 +86,23 @@ impl FailedAllocations {
     }
 }
 
+/// Where the code of a function of the kernel is: up to the symbol that follows.
+#[track_caller]
+fn symbol(name: &str) -> Range<u64> {
+    let text = fs::read_to_string("/proc/kallsyms").expect("/proc is mounted");
+    let parse = |line: &str| -> Option<(u64, bool)> {
+        let mut words = line.split_whitespace();
+        let address = u64::from_str_radix(words.next()?, 16).ok()?;
+        Some((address, words.nth(1)? == name))
+    };
+    let symbols: Vec<_> = text.lines().filter_map(parse).collect();
+    let found = symbols.iter().find(|(_, is_it)| *is_it);
+    let (start, _) = *found.unwrap_or_else(|| panic!("the kernel has no {name}"));
+    let after = symbols.iter().map(|(address, _)| *address);
+    let end = after.filter(|address| *address > start).min();
+    start..end.expect("it is not the last one")
+}
+
 fn left() -> u64 {
     ALLOCATIONS
         .iter()
@@ -90,6 +115,8 @@ impl Drop for FailedAllocations {
         for kind in ALLOCATIONS {
             set(&format!("{kind}/require-start"), "0");
             set(&format!("{kind}/require-end"), &u64::MAX.to_string());
+            set(&format!("{kind}/reject-start"), "0");
+            set(&format!("{kind}/reject-end"), "0");
         }
     }
 }
