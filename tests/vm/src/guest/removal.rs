@@ -17,9 +17,7 @@ impl Removed {
     /// Takes the drive with serial number `flashN` away. Returns once the kernel has let it go.
     #[track_caller]
     pub(crate) fn take(number: u32) -> Self {
-        let file = format!("{}/device/remove", controller(number));
-        fs::write(&file, "1").unwrap_or_else(|why| panic!("{file}: {why}"));
-        assert!(find(&serial(number)).is_none(), "the drive is still there");
+        remove(&serial(number));
         Self { number }
     }
 
@@ -37,27 +35,37 @@ impl Drop for Removed {
         if thread::panicking() {
             return;
         }
-        fs::write("/sys/bus/pci/rescan", "1").expect("the PCI bus can be scanned");
+        look();
         wait_until("the drive is back", || {
             find_ready(&serial(self.number)).is_some()
         });
     }
 }
 
-/// Folder of the controller of the drive with serial number `flashN`.
+/// Takes the drive with this serial number away. Returns once the kernel has let it go.
 #[track_caller]
-fn controller(number: u32) -> String {
+pub(super) fn remove(serial: &str) {
+    let file = format!("{}/device/remove", controller(serial));
+    fs::write(&file, "1").unwrap_or_else(|why| panic!("{file}: {why}"));
+    assert!(find(serial).is_none(), "the drive is still there");
+}
+
+/// Has the kernel look for drives that it does not know.
+#[track_caller]
+pub(super) fn look() {
+    fs::write("/sys/bus/pci/rescan", "1").expect("the PCI bus can be scanned");
+}
+
+/// Folder of the controller of the drive with this serial number.
+#[track_caller]
+fn controller(serial: &str) -> String {
     let folders = sysfs::names("/sys/class/nvme");
     let mut folders = folders
         .into_iter()
         .map(|name| format!("/sys/class/nvme/{name}"));
     folders
-        .find(|folder| has_serial(folder, number))
-        .unwrap_or_else(|| panic!("there is no controller with serial flash{number}"))
-}
-
-fn has_serial(folder: &str, number: u32) -> bool {
-    sysfs::read(&format!("{folder}/serial")) == Some(serial(number))
+        .find(|folder| sysfs::read(&format!("{folder}/serial")).as_deref() == Some(serial))
+        .unwrap_or_else(|| panic!("there is no controller with serial {serial}"))
 }
 
 fn serial(number: u32) -> String {
