@@ -31,6 +31,14 @@ void shunt_init_delayed_work(struct delayed_work *work, work_func_t func)
 	INIT_DELAYED_WORK(work, func);
 }
 
+struct bio_list *shunt_swap_bio_list(struct bio_list *list)
+{
+	struct bio_list *old = current->bio_list;
+
+	current->bio_list = list;
+	return old;
+}
+
 struct workqueue_struct *shunt_alloc_io_queue(void)
 {
 	return alloc_workqueue("shunt_io", WQ_MEM_RECLAIM | WQ_UNBOUND, 1);

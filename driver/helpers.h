@@ -52,6 +52,7 @@ unsigned int shunt_nr_cpu_ids(void);
 
 void shunt_init_delayed_work(struct delayed_work *work, work_func_t func);
 void shunt_queue_delayed_work(struct delayed_work *work, unsigned int ms);
+struct bio_list *shunt_swap_bio_list(struct bio_list *list);
 struct workqueue_struct *shunt_alloc_io_queue(void);
 void shunt_queue_work(struct workqueue_struct *queue, struct delayed_work *work);
 

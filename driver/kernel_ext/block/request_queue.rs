@@ -16,7 +16,7 @@ use super::{
 };
 use core::{
     marker::PhantomData,
-    ptr::NonNull,
+    ptr::{NonNull, null_mut},
     sync::atomic::{AtomicU8, AtomicU32, Ordering},
 };
 use kernel::{error::to_result, prelude::*, sync::LockClassKey, types::Opaque};
@@ -160,6 +160,7 @@ unsafe extern "C" fn queue_rq_callback<T: Operations>(
     // not for the clones.
     // SAFETY: As above.
     let flags = unsafe { (*request).cmd_flags } & !bindings::SHUNT_REQ_OWN_FLAGS;
+    let _at_once = SentAtOnce::new();
     if bio.is_null() {
         // SAFETY: The disk is live.
         let flush = unsafe { bios.flush(whole) };
@@ -177,6 +178,32 @@ unsafe extern "C" fn queue_rq_callback<T: Operations>(
     // SAFETY: This is the first count.
     unsafe { put(request, 0) };
     0
+}
+
+/// While it is there, what this task submits goes down to the drives before the submission returns.
+///
+/// A task that is within the submission of a bio keeps those that it submits meanwhile for later, so
+/// that stacks of devices need no deep stack. A device above ours may have that task carry out a whole
+/// request: what is needed for its many bios could then not come back before all of them have it.
+///
+/// # Invariants
+///
+/// It is the task's list of kept bios, or null if there was none; the task has none meanwhile.
+struct SentAtOnce(*mut bindings::bio_list);
+
+impl SentAtOnce {
+    fn new() -> Self {
+        // INVARIANT: It is the list that the task had.
+        // SAFETY: Without a list the block layer makes one for what is submitted.
+        Self(unsafe { bindings::shunt_swap_bio_list(null_mut()) })
+    }
+}
+
+impl Drop for SentAtOnce {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant it is the task's, and whoever made it waits for us to return.
+        unsafe { bindings::shunt_swap_bio_list(self.0) };
+    }
 }
 
 /// Sends a bio of a request on.

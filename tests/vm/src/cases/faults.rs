@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A command that gets no memory is refused whole: each allocation that the module makes for it fails in its turn, and
-//! after each nothing has changed. What is leaked on the way shows in the scan at the end of the run.
+//! after each nothing has changed. I/O does not need memory to go on. What is leaked on the way shows in the scan at the end of the run.
 
-use crate::guest::command::run_words;
+use crate::guest::command::{run, run_words};
 use crate::guest::direct::Direct;
+use crate::guest::dm::Dm;
 use crate::guest::faults::{FailedAllocations, FailedIo, needed};
 use crate::guest::flash::flash;
 use crate::guest::module::Module;
@@ -18,6 +19,7 @@ cases!("faults":
     a_change_without_memory_changes_nothing,
     an_unmap_without_memory_is_whole,
     io_that_fails_below_fails_above_and_is_counted,
+    io_goes_on_while_there_is_no_memory,
 );
 
 /// Fails each allocation of a command in its turn, up to the one that it does not make. It must be refused and change
@@ -166,5 +168,40 @@ fn io_that_fails_below_fails_above_and_is_counted() {
         assert_eq!(after.ios("read") - before.ios("read"), 200);
         assert_eq!(after.in_flight(), Some(0));
         file.read(0, 4096);
+    }
+}
+
+/// Forty writes in a row are merged to one request where there is a queue, and many of them are under way at once: more
+/// than any reserve holds.
+#[track_caller]
+fn writes_without_memory(path: &str) {
+    let faults = FailedAllocations::all();
+    run(&format!(
+        "fio --name=load --thread --filename={path} --rw=randwrite:40 --bs=4k --size=2M --direct=1 --ioengine=io_uring \
+         --iodepth=128 --iodepth_batch_submit=128 --verify=crc32c"
+    ));
+    assert!(
+        faults.count() > 50,
+        "of {path} only {} failed",
+        faults.count()
+    );
+}
+
+fn io_goes_on_while_there_is_no_memory() {
+    needed();
+    let _module = Module::load();
+    let parts = [0, 1].map(|number| format!("{},length=8M", flash(number).path));
+    for words in [
+        &[][..],
+        &["--to", &parts[1]],
+        &["--to", &parts[1], "--stripe", "4K"],
+        &["--queue", "mq"],
+        &["--to", &parts[1], "--stripe", "4K", "--queue", "mq"],
+    ] {
+        let device = Device::map_with("vol0", &parts[0], words);
+        writes_without_memory(device.path());
+        // A device above has a task carry out whole requests of ours within a submission to it.
+        let above = Dm::linear("above", device.path(), 8 << 20);
+        writes_without_memory(&above.path());
     }
 }

@@ -28,6 +28,13 @@ fn set(file: &str, value: &str) {
     fs::write(&path, value).unwrap_or_else(|why| panic!("{path}: {why}"));
 }
 
+#[track_caller]
+fn set_for_all(file: &str, value: &str) {
+    for kind in ALLOCATIONS {
+        set(&format!("{kind}/{file}"), value);
+    }
+}
+
 /// Skips the case where no faults can be injected; to be called before anything is set up.
 pub(crate) fn needed() {
     if !Path::new(DEBUG).join(ALLOCATIONS[0]).exists() {
@@ -53,21 +60,34 @@ impl FailedAllocations {
         let start = start.expect("a module has an address");
         let end = start + words[1].parse::<u64>().expect("a module has a size");
         let spared = symbol(SPARED);
-        for kind in ALLOCATIONS {
-            for (file, value) in [
-                ("verbose", "0"),
-                ("ignore-gfp-wait", "N"),
-                ("stacktrace-depth", "32"),
-                ("require-start", &start.to_string()),
-                ("require-end", &end.to_string()),
-                ("reject-start", &spared.start.to_string()),
-                ("reject-end", &spared.end.to_string()),
-                ("times", &MANY.to_string()),
-            ] {
-                set(&format!("{kind}/{file}"), value);
-            }
+        for (file, value) in [
+            ("verbose", "0"),
+            ("ignore-gfp-wait", "N"),
+            ("stacktrace-depth", "32"),
+            ("require-start", &start.to_string()),
+            ("require-end", &end.to_string()),
+            ("reject-start", &spared.start.to_string()),
+            ("reject-end", &spared.end.to_string()),
+            ("times", &MANY.to_string()),
+        ] {
+            set_for_all(file, value);
         }
         Self(())
+    }
+
+    /// From now on each of them fails, whichever task needs it.
+    #[track_caller]
+    pub(crate) fn all() -> Self {
+        let prepared = Self::prepare();
+        set_for_all("interval", "1");
+        set_for_all("probability", "100");
+        prepared
+    }
+
+    /// How many have failed.
+    #[track_caller]
+    pub(crate) fn count(&self) -> u64 {
+        ALLOCATIONS.len() as u64 * MANY - left()
     }
 
     /// Runs a program for which allocation number `number` of the module fails, counted from 1. Gives how it ended, or
@@ -112,12 +132,11 @@ fn left() -> u64 {
 
 impl Drop for FailedAllocations {
     fn drop(&mut self) {
-        for kind in ALLOCATIONS {
-            set(&format!("{kind}/require-start"), "0");
-            set(&format!("{kind}/require-end"), &u64::MAX.to_string());
-            set(&format!("{kind}/reject-start"), "0");
-            set(&format!("{kind}/reject-end"), "0");
-        }
+        set_for_all("probability", "0");
+        set_for_all("require-start", "0");
+        set_for_all("require-end", &u64::MAX.to_string());
+        set_for_all("reject-start", "0");
+        set_for_all("reject-end", "0");
     }
 }
 
