@@ -11,6 +11,7 @@ use crate::complaint::is_complaint;
 use crate::guest::debug_kernel::SLOWNESS;
 
 /// The files that a guest boots from; the paths were there when it was made.
+#[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) release: String,
     /// Whether it is the kernel that looks for bugs, which does everything more slowly.
@@ -78,6 +79,21 @@ impl Parts {
                 .map(|release| Self::find(Some(release)))
                 .collect(),
         }
+    }
+
+    /// The parts of each guest that the cases of this kernel are shared among: a slow one gets a second, with a work folder
+    /// of its own.
+    pub(crate) fn guests(&self) -> Result<Vec<Self>> {
+        let mut guests = vec![self.clone()];
+        if self.debug {
+            let work = self.work.join("beside");
+            fs::create_dir_all(&work).map_err(because(work.display()))?;
+            guests.push(Self {
+                work,
+                ..self.clone()
+            });
+        }
+        Ok(guests)
     }
 
     /// A limit on the time of something in the guest, for this kernel.

@@ -4,13 +4,14 @@
 use std::collections::VecDeque;
 use std::fs;
 use std::io::Write;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::machine::{Gone, Machine, tail};
 use super::parts::Parts;
 use super::{Result, because, indented};
-use crate::cases::{self, Case};
+use crate::cases::{self, Case, Init};
 use crate::guest::case::DEADLINE;
 use crate::protocol::{Event, Outcome, Report, Request};
 
@@ -19,6 +20,9 @@ const TOTAL_DEADLINE: Duration = Duration::from_secs(15 * 60);
 
 /// How long the guest may take on top of a case's own deadline to say that it was missed.
 const GRACE: Duration = Duration::from_secs(30);
+
+/// What a thread of ours says last that ends so.
+const PANICKED: &str = "the harness panicked";
 
 /// Prints the names of the cases.
 pub(crate) fn list(wanted: &[String]) -> Result<bool> {
@@ -36,33 +40,30 @@ pub(crate) fn run(releases: &[String], wanted: &[String]) -> Result<bool> {
         println!("{} cases on {}", cases.len(), parts.release);
     }
 
-    let tallies: Vec<Result<Tally>> = thread::scope(|scope| {
-        let runs: Vec<_> = parts
-            .iter()
-            .map(|of| {
-                // Lines of several kernels come as they come: each says whose it is.
-                let label = match parts.len() {
-                    1 => String::new(),
-                    _ => format!("{}: ", short(&of.release)),
-                };
-                let cases = cases.iter().copied().collect();
-                scope.spawn(|| run_on(of, cases, label))
-            })
-            .collect();
+    // Lines of several kernels come as they come: each says whose it is.
+    let label = |of: &Parts| match parts.len() {
+        1 => String::new(),
+        _ => format!("{}: ", short(&of.release)),
+    };
+    let cases = &cases;
+    let tallies: Vec<Result<Vec<Tally>>> = thread::scope(|scope| {
+        let begin = |of| {
+            let label = label(of);
+            scope.spawn(move || run_on(of, cases, &label))
+        };
+        let runs: Vec<_> = parts.iter().map(begin).collect();
         runs.into_iter()
-            .map(|run| {
-                run.join()
-                    .unwrap_or_else(|_| Err("the harness panicked".to_owned()))
-            })
+            .map(|run| run.join().unwrap_or_else(|_| Err(PANICKED.to_owned())))
             .collect()
     });
 
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
-    for (parts, tally) in parts.iter().zip(tallies) {
-        let tally = tally.map_err(because(&parts.release))?;
-        passed += tally.passed;
-        failed += tally.failed;
-        skipped += tally.skipped;
+    for (parts, tallies) in parts.iter().zip(tallies) {
+        for tally in tallies.map_err(because(&parts.release))? {
+            passed += tally.passed;
+            failed += tally.failed;
+            skipped += tally.skipped;
+        }
     }
     println!("{passed} passed, {failed} failed, {skipped} skipped");
     Ok(failed == 0)
@@ -73,9 +74,51 @@ fn short(release: &str) -> &str {
     release.split('+').next().unwrap_or(release)
 }
 
-/// Runs the cases on one kernel. A guest that died or is not clean is booted again for the rest, as is one
+/// Topics that no guest has begun, in their order.
+type Topics = Mutex<VecDeque<Vec<&'static Case>>>;
+
+/// The cases that a guest is to run: those of the topic that it has begun, then of the next one that none has.
+struct Left<'a> {
+    begun: VecDeque<&'static Case>,
+    topics: &'a Topics,
+}
+
+impl Left<'_> {
+    /// The next case.
+    fn next(&mut self) -> Option<&'static Case> {
+        if self.begun.is_empty() {
+            let mut topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+            self.begun.extend(topics.pop_front().into_iter().flatten());
+        }
+        self.begun.front().copied()
+    }
+
+    /// The next case, which is not left any more, if it runs in such a guest.
+    fn pop_in(&mut self, init: Init) -> Option<&'static Case> {
+        let case = self.next().filter(|case| case.init() == init)?;
+        self.begun.pop_front();
+        Some(case)
+    }
+}
+
+/// Runs the cases on one kernel, in one guest or several at once; a verdict of each.
+fn run_on(parts: &Parts, cases: &[&'static Case], label: &str) -> Result<Vec<Tally>> {
+    let topics = cases.chunk_by(|one, next| one.topic == next.topic);
+    let topics = Mutex::new(topics.map(<[_]>::to_vec).collect());
+    let guests = parts.guests()?;
+    thread::scope(|scope| {
+        let topics = &topics;
+        let begin = |guest| scope.spawn(move || run_in(guest, topics, label.to_owned()));
+        let runs: Vec<_> = guests.iter().map(begin).collect();
+        runs.into_iter()
+            .map(|run| run.join().unwrap_or_else(|_| Err(PANICKED.to_owned())))
+            .collect()
+    })
+}
+
+/// Runs topics in a guest until none is left. A guest that died or is not clean is booted again for the rest, as is one
 /// of another kind than the next case wants.
-fn run_on(parts: &Parts, mut left: VecDeque<&Case>, label: String) -> Result<Tally> {
+fn run_in(parts: &Parts, topics: &Topics, label: String) -> Result<Tally> {
     fs::write(parts.console(), "").map_err(because(parts.console().display()))?;
     let total = parts.limit(TOTAL_DEADLINE);
     let deadline = Instant::now() + total;
@@ -83,15 +126,18 @@ fn run_on(parts: &Parts, mut left: VecDeque<&Case>, label: String) -> Result<Tal
         label,
         ..Tally::default()
     };
+    let mut left = Left {
+        begun: VecDeque::new(),
+        topics,
+    };
     while Instant::now() < deadline {
-        let Some(init) = left.front().map(|case| case.init()) else {
+        let Some(init) = left.next().map(Case::init) else {
             break;
         };
         let mut machine = Machine::boot(parts, init)?;
         let mut sound = true;
-        let is_next = |left: &VecDeque<&Case>| left.front().is_some_and(|case| case.init() == init);
-        while sound && is_next(&left) && Instant::now() < deadline {
-            let Some(case) = left.pop_front() else { break };
+        while sound && Instant::now() < deadline {
+            let Some(case) = left.pop_in(init) else { break };
             sound = match run_case(parts, &mut machine, case) {
                 Ok(report) => tally.add(case, report),
                 Err(gone) => {
@@ -113,7 +159,8 @@ fn run_on(parts: &Parts, mut left: VecDeque<&Case>, label: String) -> Result<Tal
             }
         }
     }
-    for case in left {
+    while let Some(case) = left.next() {
+        left.begun.pop_front();
         tally.fail(
             &case.full_name(),
             &format!(
@@ -184,10 +231,12 @@ impl Tally {
         match outcome {
             Outcome::Passed => {
                 self.passed += 1;
-                self.show(&format!("ok {name} ({:.1} s)", report.seconds));
+                let mut text = format!("ok {name} ({:.1} s)", report.seconds);
                 for figure in report.figures {
-                    self.show(&format!("    {figure}"));
+                    // In one piece: another guest may be about to say something.
+                    text += &format!("\n{}    {figure}", self.label);
                 }
+                self.show(&text);
             }
             Outcome::Failed(why) => self.fail(&name, &why),
             Outcome::Skipped(why) => {
