@@ -26,10 +26,16 @@ pub(crate) enum Measure {
     Size,
     /// Lines of code.
     Lines,
+    /// How often one I/O reads a field of ours or of the block layer; `at` is where in its structure.
+    Reads,
+    /// How often it writes it.
+    Writes,
+    /// Cache lines that one I/O touches.
+    CacheLines,
 }
 
 impl Measure {
-    const WORDS: [(Self, &'static str, &'static str); 9] = [
+    const WORDS: [(Self, &'static str, &'static str); 12] = [
         (Self::Cost, "cost", "instructions"),
         (Self::Exact, "exact", "instructions"),
         (Self::Function, "function", "instructions"),
@@ -39,6 +45,9 @@ impl Measure {
         (Self::Memory, "memory", "bytes"),
         (Self::Size, "size", "bytes"),
         (Self::Lines, "lines", "lines"),
+        (Self::Reads, "reads", "accesses"),
+        (Self::Writes, "writes", "accesses"),
+        (Self::CacheLines, "cache-lines", "cache lines"),
     ];
 
     /// Its word in the CSV.

@@ -29,7 +29,7 @@ pub(crate) fn some(choice: &Choice, wanted: &str) -> Result<bool> {
     Ok(true)
 }
 
-fn show(figure: &Figure) {
+pub(super) fn show(figure: &Figure) {
     let Figure {
         subject, what, at, ..
     } = figure;
@@ -54,9 +54,14 @@ pub(crate) fn run(choice: &Choice) -> Result<bool> {
     let mut machine = Machine::boot(&parts, Clock::Instructions)?;
     run.about.fio = machine.fio().to_owned();
     step("profile of one I/O");
-    let (profile, missing) = profile::watch(&mut machine, &parts)?;
+    let mut code = profile::Code::default();
+    let (profile, missing) = profile::watch(&mut machine, &parts, &mut code)?;
     run.about.missing.extend(missing);
     run.figures.extend(profile::figures(&profile));
+    step("what one I/O touches");
+    let (footprints, missing) = profile::footprints(&mut machine, &parts, &mut code)?;
+    run.about.missing.extend(missing);
+    run.figures.extend(profile::layout(&footprints));
     for (what, request) in counted() {
         step(&what);
         machine.ask(&request, |record| run.take(record))?;

@@ -27,7 +27,7 @@ pub(crate) fn run(choice: &Choice) -> Result<bool> {
         effort: plan::PRECISE,
     };
     machine.ask(&request, |record| run.take(record))?;
-    let (profile, missing) = profile::watch(&mut machine, &parts)?;
+    let (profile, missing) = profile::watch(&mut machine, &parts, &mut profile::Code::default())?;
     machine.stop()?;
     run.about.missing.extend(missing);
     run.figures.extend(profile::figures(&profile));

@@ -26,6 +26,8 @@ pub(crate) struct Parts {
     pub(crate) kernel: PathBuf,
     pub(crate) root: PathBuf,
     pub(crate) module: PathBuf,
+    /// The module with its debugging information, where that was kept.
+    pub(crate) unstripped: PathBuf,
     pub(crate) cli: PathBuf,
     /// The ublk server, where it could be made.
     pub(crate) kublk: Option<PathBuf>,
@@ -49,14 +51,14 @@ impl Parts {
         };
         there(kernel.join("vmlinuz"), "scripts/setup")?;
         let kublk = kernel.join("kublk");
+        let out = Path::new("out").join(&release);
+        let unstripped = out.join("obj/driver/shunt.ko");
         Ok(Self {
             kublk: kublk.exists().then_some(kublk),
             kernel,
             root: there(cache.join("images/root.ext4"), "scripts/setup")?,
-            module: built(
-                &choice.module,
-                Path::new("out").join(&release).join("shunt.ko"),
-            )?,
+            module: built(&choice.module, out.join("shunt.ko"))?,
+            unstripped: choice.module.clone().unwrap_or(unstripped),
             cli: built(&choice.cli, PathBuf::from("out/bin/shunt"))?,
             work,
             release,

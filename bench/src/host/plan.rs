@@ -40,6 +40,13 @@ pub(super) const WATCHED: [Subject; 5] = [
     Subject::bio(Stats::Full),
 ];
 
+/// Whose accesses to memory are watched.
+pub(super) const TOUCHED: [Subject; 3] = [
+    Subject::bio(Stats::Off),
+    Subject::bio(Stats::Counters),
+    Subject::bio(Stats::Full),
+];
+
 /// What two processors share.
 pub(super) const SHARED: [Subject; 4] = [
     Subject::Raw,

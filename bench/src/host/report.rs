@@ -4,6 +4,7 @@
 mod control;
 mod cost;
 mod functions;
+mod layout;
 
 use std::path::Path;
 
@@ -42,6 +43,7 @@ pub(crate) fn make(run: &Run) -> Result<()> {
         budget(run),
         cost::one(run),
         functions::part(run),
+        layout::part(run),
         cost::matrix(run),
         cost::tables(run),
         control::throughput(run),

@@ -37,6 +37,24 @@ impl Names {
     }
 }
 
+impl Names {
+    fn symbol(&self, address: u64) -> Option<&Symbol> {
+        self.number(address).map(|number| &self.symbols[number])
+    }
+
+    /// Whether an address is in a module.
+    pub(super) fn is_in(&self, address: u64, module: &str) -> bool {
+        let symbol = self.symbol(address);
+        symbol.is_some_and(|symbol| symbol.module.as_deref() == Some(module))
+    }
+
+    /// Whether an address is where a function begins whose name has a text in it.
+    pub(super) fn begins(&self, address: u64, text: &str) -> bool {
+        let symbol = self.symbol(address);
+        symbol.is_some_and(|symbol| symbol.start == address && symbol.name.contains(text))
+    }
+}
+
 /// A name for people, with its module: of a Rust function its own name and that of the file that it is in.
 fn shown(symbol: &Symbol) -> String {
     let name = format!("{:#}", rustc_demangle::demangle(&symbol.name));
