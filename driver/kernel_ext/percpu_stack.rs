@@ -17,6 +17,7 @@ use core::{
 use kernel::{alloc::AllocError, prelude::*};
 
 /// What links a node to the one below it; the first field of what is kept in a stack.
+#[derive(Clone, Copy)]
 #[repr(C)]
 pub(super) struct Node {
     next: *mut Node,

@@ -52,28 +52,36 @@ const RESERVE: c_int = 16;
 const KEPT_PER_CPU: usize = 256;
 
 /// What is saved while a bio is hooked.
+///
+/// It fits into one cache line.
 #[repr(C)]
 struct Context<C: Completion> {
-    node: Node,
+    place: Place,
     end_io: bindings::bio_end_io_t,
     private: *mut c_void,
     device: *mut bindings::block_device,
-    /// Where the bio began there; only of those that [`Hooks::attach_zoned`] hooked.
-    sector: u64,
     shared: MaybeUninit<NonNull<Shared<C>>>,
     data: MaybeUninit<C>,
     /// It came from the mempool of `shared`, and goes back there.
     reserved: bool,
 }
 
+/// What a context begins with.
+#[repr(C)]
+union Place {
+    /// While it is free.
+    node: Node,
+    /// While it is in use: where the bio began on its device, if [`Hooks::attach_zoned`] hooked it.
+    sector: u64,
+}
+
 impl<C: Completion> Context<C> {
     fn empty(reserved: bool) -> Self {
         Self {
-            node: Node::new(),
+            place: Place { node: Node::new() },
             end_io: None,
             private: null_mut(),
             device: null_mut(),
-            sector: 0,
             shared: MaybeUninit::uninit(),
             data: MaybeUninit::uninit(),
             reserved,
@@ -104,6 +112,7 @@ unsafe impl<C: Completion> Sync for Contexts<C> {}
 impl<C: Completion> Contexts<C> {
     /// Without contexts; they are made as they are needed. May sleep.
     pub(crate) fn new() -> Result<Self, AllocError> {
+        const { assert!(size_of::<Context<C>>() <= bindings::SHUNT_CACHE_BYTES) };
         // SAFETY: Reads a variable that never changes after boot.
         let cpus = unsafe { bindings::shunt_nr_cpu_ids() } as usize;
         Ok(Self {
@@ -292,7 +301,7 @@ impl<C: Completion> Hooks<C> {
         };
         let context = self.attach_with(bio, begin, end_io)?;
         // SAFETY: The context belongs to the bio, which is ours.
-        unsafe { (*context).sector = sector };
+        unsafe { (*context).place.sector = sector };
         Ok(())
     }
 
@@ -377,8 +386,8 @@ impl<C: Completion> Drop for Shared<C> {
 unsafe extern "C" fn end_zone_io_callback<C: Completion>(bio: *mut bindings::bio) {
     // SAFETY: `attach` stored a context there; a bio that ends belongs to its completion. So below.
     let context = unsafe { (*bio).bi_private }.cast::<Context<C>>();
-    // SAFETY: As above.
-    let mut sector = unsafe { (*context).sector };
+    // SAFETY: As above; it is in use, and the sector was kept.
+    let mut sector = unsafe { (*context).place.sector };
     // SAFETY: As above.
     let ended = unsafe { Bio::from_raw(NonNull::new_unchecked(bio)) };
     let op = ended.op();
