@@ -46,12 +46,14 @@ impl log::Log for Stderr {
             Level::Debug => (7, "debug"),
             Level::Trace => (7, "trace"),
         };
-        // If stderr is closed, nobody is there to tell.
-        let _ = if self.journal {
-            writeln!(io::stderr(), "<{priority}>{}", record.args())
+        let line = if self.journal {
+            format!("<{priority}>{}\n", record.args())
         } else {
-            writeln!(io::stderr(), "shuntd: {word}: {}", record.args())
+            format!("shuntd: {word}: {}\n", record.args())
         };
+        // At once, so that a line is whole though other threads log, or the program ends. If stderr is closed, nobody
+        // is there to tell.
+        let _ = io::stderr().write_all(line.as_bytes());
     }
 
     fn flush(&self) {}
