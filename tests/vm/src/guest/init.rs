@@ -30,11 +30,7 @@ pub(crate) fn run() -> Result<bool, String> {
     let served = match (std::process::id(), mode.as_str()) {
         (1, "shell") => run_shell(),
         (1, "system") => system::boot(),
-        (_, "system") => {
-            serve()?;
-            debug_kernel::look_for_leaks();
-            return system::power_off().map(|()| true);
-        }
+        (_, "system") => return serve().and_then(|()| system::power_off()).map(|()| true),
         (1, _) => serve(),
         _ => {
             return Err(
