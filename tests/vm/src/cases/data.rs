@@ -12,7 +12,7 @@ use crate::guest::flash::{BIG_BLOCKS, flash, rich};
 use crate::guest::loop_device::Loop;
 use crate::guest::module::Module;
 use crate::guest::mount::Mount;
-use crate::guest::shunt::Device;
+use crate::guest::shunt::{Device, QUEUES};
 
 cases!("data":
     map_mkfs_mount_write_unmap_same_bytes_on_the_drive,
@@ -58,7 +58,7 @@ fn protected_data_is_verified_at_another_place() {
     let _module = Module::load();
     let drive = rich();
     let options = "rw=randwrite bsrange=4k-64k size=8M verify=crc32c do_verify=1";
-    for queue in ["bio", "mq"] {
+    for queue in QUEUES {
         let to = format!("{},offset=8M,length=16M", drive.path);
         let device = Device::map_with("vol0", &to, &["--queue", queue]);
         Fio::run(device.path(), options);

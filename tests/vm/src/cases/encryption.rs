@@ -9,7 +9,7 @@ use crate::guest::direct::Direct;
 use crate::guest::flash::flash;
 use crate::guest::module::Module;
 use crate::guest::mount::Mount;
-use crate::guest::shunt::Device;
+use crate::guest::shunt::{Device, QUEUES};
 
 cases!("encryption":
     what_is_encrypted_inline_is_encrypted_on_the_drive,
@@ -54,7 +54,7 @@ fn file(mount: &Mount, verb: &str) -> String {
 fn what_is_encrypted_inline_is_encrypted_on_the_drive() {
     needed();
     let drive = flash(0);
-    for queue in ["bio", "mq"] {
+    for queue in QUEUES {
         {
             let _module = Module::load();
             let to = format!("{},length=32M", drive.path);

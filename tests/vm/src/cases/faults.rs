@@ -8,7 +8,7 @@ use crate::guest::dm::Dm;
 use crate::guest::faults::{FailedAllocations, FailedIo, needed};
 use crate::guest::flash::flash;
 use crate::guest::module::Module;
-use crate::guest::shunt::{Device, list, refusal};
+use crate::guest::shunt::{Device, QUEUES, list, refusal};
 use crate::guest::state::State;
 
 cases!("faults":
@@ -77,7 +77,7 @@ fn a_retarget_without_memory_leaves_the_table() {
     let _module = Module::load();
     let places = [0, 1].map(|number| format!("{},length=8M", flash(number).path));
     let rest = format!("{},offset=8M,length=8M", flash(1).path);
-    for queue in ["bio", "mq"] {
+    for queue in QUEUES {
         let device = Device::map_with("vol0", &places[0], &["--queue", queue]);
         fails_whole(&["retarget", "vol0", "--to", &places[1]], || {
             device.retarget(&places[0]);

@@ -8,7 +8,7 @@ use crate::guest::direct::{Buffer, Direct};
 use crate::guest::flash::{Flash, flash, rich};
 use crate::guest::module::Module;
 use crate::guest::mount::Mount;
-use crate::guest::shunt::Device;
+use crate::guest::shunt::{Device, QUEUES};
 use crate::guest::sysfs::DiskStats;
 use crate::guest::trace::{Issued, issued_during, management_during};
 
@@ -153,7 +153,7 @@ fn a_write_reaches_the_drive_in_its_stream() {
     let raw = streams_on(&drive.path);
     assert!(raw[0] != raw[1], "no streams: {raw:?}");
     let _module = Module::load();
-    for queue in ["bio", "mq"] {
+    for queue in QUEUES {
         let device = Device::map_with("vol0", &drive.path, &["--queue", queue]);
         assert_eq!(streams_on(device.path()), raw, "in queue mode {queue}");
     }

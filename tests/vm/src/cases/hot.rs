@@ -11,7 +11,7 @@ use crate::guest::hot::Hot;
 use crate::guest::load::Load;
 use crate::guest::module::Module;
 use crate::guest::mount::Mount;
-use crate::guest::shunt::Device;
+use crate::guest::shunt::{Device, QUEUES};
 use crate::guest::sysfs;
 use crate::guest::task::Task;
 use crate::guest::wait::wait_until;
@@ -74,7 +74,7 @@ fn a_drive_that_is_asked_for_is_given_up_under_load() {
 fn a_drive_that_is_torn_out_leaves_a_lost_device_and_comes_back() {
     let mut hot = Hot::plug(0);
     let _module = Module::load();
-    for queue in ["bio", "mq"] {
+    for queue in QUEUES {
         let path = hot.drive().path.clone();
         let device = Device::map_with("vol0", &path, &["--queue", queue]);
         let events = Events::listen();

@@ -7,7 +7,7 @@ use crate::guest::flash::flash;
 use crate::guest::module::Module;
 use crate::guest::partition::Partition;
 use crate::guest::scsi_debug::ScsiDebug;
-use crate::guest::shunt::Device;
+use crate::guest::shunt::{Device, QUEUES};
 use crate::guest::trace::zeroes_during;
 
 cases!("ioctls":
@@ -32,7 +32,7 @@ fn id_ctrl(path: &str) -> (Option<i32>, String) {
 fn nvme_commands_reach_the_drive_of_a_whole_device() {
     let _module = Module::load();
     let drive = flash(0).path;
-    for queue in ["bio", "mq"] {
+    for queue in QUEUES {
         let device = Device::map_with("vol0", &drive, &["--queue", queue]);
         let (code, said) = id_ctrl(device.path());
         assert_eq!(code, Some(0));
@@ -131,7 +131,7 @@ fn blocks_are_kept_or_freed_by_write_zeroes_as_asked() {
         raw.len() > 1 && raw.first() != raw.last(),
         "no difference to see in {raw:?}"
     );
-    for queue in ["bio", "mq"] {
+    for queue in QUEUES {
         let device = Device::map_with("vol0", &drive.path, &["--queue", queue]);
         assert_eq!(zeroes_during(&drive.name, || order(device.path())), raw);
     }

@@ -18,7 +18,7 @@ use crate::guest::module::Module;
 use crate::guest::mount::Mount;
 use crate::guest::removal::Removed;
 use crate::guest::scsi_debug::ScsiDebug;
-use crate::guest::shunt::{Device, MODES, list};
+use crate::guest::shunt::{Device, MODES, QUEUES, list};
 use crate::guest::state::State;
 use crate::guest::task::Task;
 use crate::guest::wait::wait_until;
@@ -36,7 +36,6 @@ cases!("loss":
     a_lost_device_is_unmapped_by_force_while_it_is_open,
 );
 
-const QUEUES: [&str; 2] = ["bio", "mq"];
 const MIB: u64 = 1 << 20;
 const DRIVE: u32 = 1;
 

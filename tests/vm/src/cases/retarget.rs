@@ -15,7 +15,7 @@ use crate::guest::events::Events;
 use crate::guest::flash::{BIG_BLOCKS, flash};
 use crate::guest::module::Module;
 use crate::guest::mount::Mount;
-use crate::guest::shunt::{Device, MODES};
+use crate::guest::shunt::{Device, MODES, QUEUES};
 use crate::guest::state::refused_without_change;
 use crate::guest::sysfs::{self, DiskStats};
 use crate::guest::verified::under_verified_io;
@@ -78,7 +78,7 @@ fn through_retargets(what: &str, path: &str, twins: &[Dm; 2], moves: u32) {
 fn verified_io_goes_on_through_500_retargets() {
     let _module = Module::load();
     let twins = twins();
-    for queue in ["bio", "mq"] {
+    for queue in QUEUES {
         let device = Device::map_with("vol0", &twins[0].path(), &["--queue", queue]);
         through_retargets(queue, device.path(), &twins, 500);
         assert_eq!(device.now()["targets"][0]["path"], twins[0].path());
@@ -89,7 +89,7 @@ fn verified_io_goes_on_through_500_retargets() {
 fn verified_io_of_a_file_system_goes_on_through_500_retargets() {
     let _module = Module::load();
     let twins = twins();
-    for queue in ["bio", "mq"] {
+    for queue in QUEUES {
         let device = Device::map_with("vol0", &twins[0].path(), &["--queue", queue]);
         run(&format!("mkfs.ext4 -q -F {}", device.path()));
         let mount = Mount::ext4(device.path());

@@ -15,6 +15,9 @@ pub(crate) const MODES: [&[&str]; 4] = [
     &["--queue", "mq"],
 ];
 
+/// The queue modes, as `--queue` takes them.
+pub(crate) const QUEUES: [&str; 2] = ["bio", "mq"];
+
 /// A mapped device; unmapped on drop, which fails the case if that is refused.
 pub(crate) struct Device {
     name: String,
