@@ -6,6 +6,8 @@
 
 #include <linux/bio.h>
 #include <linux/bio-integrity.h>
+#include <linux/blk-crypto.h>
+#include <linux/blk-crypto-profile.h>
 #include <linux/blk-integrity.h>
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>

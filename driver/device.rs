@@ -12,14 +12,13 @@ use crate::{
         bio_path::{Io, Path, Route},
         complete::Measured,
     },
-    kernel_ext::{
-        block::{
-            bdev::{BlockDevice, DevT},
-            bio_disk::{self, BioDisk},
-            disk_ref::DiskRef,
-            hook::Contexts,
-        },
-        module_pin::ModulePin,
+    kernel_ext::block::{
+        bdev::{BlockDevice, DevT},
+        bio_disk::{self, BioDisk},
+        disk_ref::DiskRef,
+        hook::Contexts,
+        inline_encryption::Engines,
+        limits::QueueLimits,
     },
     logic::extent::SECTOR,
     stats::DeviceStats,
@@ -52,9 +51,7 @@ pub(crate) struct Device {
     generation: u64,
     queue_mode: QueueMode,
     settings: Pin<KBox<Mutex<Settings>>>,
-    // Dropped in this order: when the disk is gone, the module may go.
     disk: BioDisk<Io>,
-    _pin: ModulePin,
 }
 
 /// What can be changed.
@@ -90,7 +87,6 @@ impl Device {
         spec: DeviceSpec,
         table: Arc<Table>,
     ) -> Result<Arc<Self>, Refused> {
-        let pin = ModulePin::new()?;
         let request_queue = spec.queue_mode == QueueMode::Mq;
         if request_queue && table.zone() != 0 {
             return Err(Refused::Zoned("have a request queue above their own"));
@@ -122,9 +118,11 @@ impl Device {
                 sectors: table.sectors(),
                 read_only: spec.read_only,
                 request_queue,
+                engines: table.engines(),
             },
             io,
             path,
+            table.clone(),
         )
         .map_err(Refused::Disk)?;
         link(&disk, &table)?;
@@ -135,7 +133,6 @@ impl Device {
             queue_mode: spec.queue_mode,
             settings,
             disk,
-            _pin: pin,
         });
         Ok(device.into())
     }
@@ -218,9 +215,13 @@ impl Device {
         if !table.has_zones_of(&old) {
             return Err(Refused::Promised("other zones"));
         }
+        let engines = table.engines();
+        if !self.disk.is_encrypted_by(engines.as_ref()) {
+            return Err(Refused::Promised("inline encryption"));
+        }
         self.disk.data().prepare(&table)?;
         link(&self.disk, &table)?;
-        let changed = self.swap_table(&table, &old, &mut limits);
+        let changed = self.swap_table(&table, &old, &mut limits, engines.as_ref());
         // From here on one of the two tables is out of use. Its drives are closed when the last
         // reference goes, with no lock held but the right to change.
         let unused = if changed.is_ok() { &old } else { &table };
@@ -242,16 +243,19 @@ impl Device {
         &self,
         table: &Arc<Table>,
         old: &Table,
-        limits: &mut crate::kernel_ext::block::limits::QueueLimits,
-    ) -> Result {
+        limits: &mut QueueLimits,
+        engines: Option<&Engines>,
+    ) -> Result<(), Refused> {
         let mut frozen = self.disk.freeze();
         self.drain(old)?;
+        frozen.leave_drives().map_err(|_| Refused::UnknownKeys)?;
         frozen.set_limits(limits)?;
         let path = frozen.path_mut();
         if !matches!(path.route, Route::Held) {
             path.route = Route::through(table);
         }
         self.disk.data().set_table(table);
+        frozen.set_drives(table.clone(), engines);
         Ok(())
     }
 

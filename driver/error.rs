@@ -58,6 +58,8 @@ pub(crate) enum Refused {
     },
     /// A new table cannot do what the device has promised.
     Promised(&'static str),
+    /// The drives have keys for inline encryption that could not be noted.
+    UnknownKeys,
     /// The disk could not be added to the system.
     Disk(Error),
     /// The file system on the device could not be stopped.
@@ -166,7 +168,7 @@ impl Refused {
             | Self::Stripe { .. } => EINVAL,
             Self::NameTaken(_) => EEXIST,
             Self::UnknownId(_) | Self::UnknownName => ENODEV,
-            Self::Open(_) | Self::OnSuspended(_) => EBUSY,
+            Self::Open(_) | Self::OnSuspended(_) | Self::UnknownKeys => EBUSY,
             Self::Target(_, error) => error.error(),
             Self::TooManyTargets => E2BIG,
             Self::Shorter { .. } => ERANGE,
@@ -206,6 +208,9 @@ impl Refused {
                 write!(f, "the device has promised {what}, which the table lacks")
             }
             Self::Zoned(what) => write!(f, "zoned drives cannot {what}"),
+            Self::UnknownKeys => {
+                f.write_str("its drives hold keys that there was no memory to note: map it anew")
+            }
             Self::Disk(error) if *error == ENOMEM => {
                 f.write_str("no memory to add the disk to the system")
             }

@@ -139,13 +139,34 @@ void shunt_stack_integrity(struct queue_limits *limits,
 	queue_limits_stack_integrity_bdev(limits, bdev);
 }
 
-bool shunt_has_crypto(struct block_device *bdev)
+struct blk_crypto_profile *shunt_crypto_profile(struct block_device *bdev)
 {
 #ifdef CONFIG_BLK_INLINE_ENCRYPTION
 	return bdev_get_queue(bdev)->crypto_profile;
 #else
-	return false;
+	return NULL;
 #endif
+}
+
+void shunt_blk_crypto_register(struct blk_crypto_profile *profile,
+			       struct request_queue *q)
+{
+	blk_crypto_register(profile, q);
+}
+
+const struct blk_crypto_key *shunt_bio_crypt_key(struct bio *bio)
+{
+	return bio_has_crypt_ctx(bio) ? bio_crypt_ctx(bio)->bc_key : NULL;
+}
+
+void shunt_xa_init(struct xarray *xa)
+{
+	xa_init(xa);
+}
+
+int shunt_xa_store(struct xarray *xa, unsigned long index, void *entry)
+{
+	return xa_err(xa_store(xa, index, entry, GFP_NOWAIT));
 }
 
 unsigned int shunt_major(dev_t dev)

@@ -4,6 +4,7 @@
 #ifndef SHUNT_HELPERS_H
 #define SHUNT_HELPERS_H
 
+#include <linux/blk-crypto-profile.h>
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/mempool.h>
@@ -45,6 +46,15 @@ static const unsigned long SHUNT_GD_DEAD = BIT(GD_DEAD);
 static const u8 SHUNT_MCAST_ADMIN = GENL_MCAST_CAP_SYS_ADMIN;
 static const u32 SHUNT_TASK_UNINTERRUPTIBLE = TASK_UNINTERRUPTIBLE;
 
+#ifndef CONFIG_BLK_INLINE_ENCRYPTION
+/* Declared for callers that the compiler drops then. */
+void blk_crypto_evict_key(struct block_device *bdev,
+			  const struct blk_crypto_key *key);
+int blk_crypto_derive_sw_secret(struct block_device *bdev, const u8 *eph_key,
+				size_t eph_key_size,
+				u8 sw_secret[BLK_CRYPTO_SW_SECRET_SIZE]);
+#endif
+
 void __percpu *shunt_alloc_percpu(size_t size, size_t align);
 void *shunt_per_cpu_ptr(void __percpu *base, unsigned int cpu);
 unsigned int shunt_next_possible_cpu(int cpu);
@@ -76,7 +86,12 @@ unsigned int shunt_freeze_queue(struct request_queue *q);
 void shunt_unfreeze_queue(struct request_queue *q, unsigned int memflags);
 void shunt_stack_integrity(struct queue_limits *limits,
 			   struct block_device *bdev);
-bool shunt_has_crypto(struct block_device *bdev);
+struct blk_crypto_profile *shunt_crypto_profile(struct block_device *bdev);
+void shunt_blk_crypto_register(struct blk_crypto_profile *profile,
+			       struct request_queue *q);
+const struct blk_crypto_key *shunt_bio_crypt_key(struct bio *bio);
+void shunt_xa_init(struct xarray *xa);
+int shunt_xa_store(struct xarray *xa, unsigned long index, void *entry);
 unsigned int shunt_major(dev_t dev);
 unsigned int shunt_minor(dev_t dev);
 

@@ -4,7 +4,14 @@
 
 use crate::{
     error::{Refused, TargetError},
-    kernel_ext::block::{bdev::DevT, bio_set::BioSet, limits::QueueLimits},
+    kernel_ext::block::{
+        bdev::{BlockDevice, DevT},
+        below::Drives,
+        bio_set::BioSet,
+        inline_encryption::Engines,
+        limits::QueueLimits,
+        zones::ZoneReport,
+    },
     logic::{
         extent::{ExtentError, SECTOR},
         table::{Layout, Place},
@@ -115,6 +122,10 @@ impl Table {
         self.drives.iter().map(|&number| &*self.targets[number])
     }
 
+    fn each_drive(&self) -> impl Iterator<Item = &BlockDevice> {
+        self.drives().map(|target| &**target.device())
+    }
+
     /// Bios for what goes to several targets.
     pub(crate) fn bios(&self) -> Option<&BioSet> {
         self.bios.as_ref()
@@ -219,6 +230,17 @@ impl Table {
         limits
     }
 
+    /// What the engines of the drives can encrypt on a device with this table.
+    pub(crate) fn engines(&self) -> Option<Engines> {
+        let inner = self.ends.split_last().map_or(&[][..], |(_, inner)| inner);
+        // The lowest bit that is set in one of them is the largest power of two that divides them all.
+        let borders = match self.layout {
+            Layout::Joined => inner.iter().fold(0, |all, end| all | end),
+            Layout::Striped { chunk, .. } => chunk.get(),
+        };
+        Engines::of(self.each_drive(), borders * SECTOR)
+    }
+
     /// A table asked for anew, which takes up what its backing devices have grown by.
     pub(crate) fn spec(&self) -> Result<TableSpec> {
         let mut targets = KVec::with_capacity(self.targets.len(), GFP_KERNEL)?;
@@ -249,6 +271,32 @@ impl Table {
         } else {
             State::Live
         }
+    }
+}
+
+impl Drives for Arc<Table> {
+    fn first(&self, whole: bool) -> Option<&BlockDevice> {
+        let first = self.targets.first()?;
+        let fits = !whole || self.targets.len() == 1 && first.is_whole();
+        fits.then(|| &**first.device())
+    }
+
+    fn each(&self) -> impl Iterator<Item = &BlockDevice> {
+        self.each_drive()
+    }
+
+    fn report_zones(&self, report: &mut ZoneReport<'_>) -> Result {
+        while let Some(sector) = report.next().filter(|sector| *sector < self.sectors()) {
+            let (target, place) = self.find(sector);
+            let extent = target.extent();
+            report.add(
+                target.device(),
+                extent.first(),
+                sector - place.sector,
+                extent.sectors(),
+            )?;
+        }
+        Ok(())
     }
 }
 

@@ -12,12 +12,10 @@ use super::{
 use crate::{
     kernel_ext::{
         block::{
-            bdev::BlockDevice,
             bio::{OwnedBio, Status},
             bio_disk,
             bio_list::BioList,
             hook::{Contexts, Hooks},
-            zones::ZoneReport,
         },
         work::Work,
     },
@@ -26,7 +24,6 @@ use crate::{
     target::Target,
     uapi::StatsMode,
 };
-use core::ops::Deref;
 use kernel::{
     alloc::AllocError,
     new_spinlock,
@@ -198,42 +195,10 @@ impl Io {
 impl bio_disk::Operations for Io {
     type Data = Self;
     type Path = Path;
+    type Drives = Arc<Table>;
 
     #[inline]
     fn submit_bio(io: &Self, path: &Path, bio: OwnedBio) {
         io.forward(path, bio);
-    }
-
-    fn drive(io: &Self, whole: bool) -> Option<impl Deref<Target = BlockDevice>> {
-        let table = io.flush_first.table()?;
-        let alone = table.targets().len() == 1;
-        let first = table.targets().first()?;
-        (!whole || alone && first.is_whole()).then(|| Drive(first.clone()))
-    }
-
-    fn report_zones(io: &Self, report: &mut ZoneReport<'_>) -> Result {
-        let table = io.flush_first.table().ok_or(EIO)?;
-        while let Some(sector) = report.next().filter(|sector| *sector < table.sectors()) {
-            let (target, place) = table.find(sector);
-            let extent = target.extent();
-            report.add(
-                target.device(),
-                extent.first(),
-                sector - place.sector,
-                extent.sectors(),
-            )?;
-        }
-        Ok(())
-    }
-}
-
-/// The drive of a target, kept open.
-struct Drive(Arc<Target>);
-
-impl Deref for Drive {
-    type Target = BlockDevice;
-
-    fn deref(&self) -> &BlockDevice {
-        self.0.device()
     }
 }

@@ -140,8 +140,7 @@ impl FlushFirst {
         drop(old);
     }
 
-    /// The table.
-    pub(super) fn table(&self) -> Option<Arc<Table>> {
+    fn table(&self) -> Option<Arc<Table>> {
         self.table.lock().clone()
     }
 

@@ -3,6 +3,7 @@
 //! Block layer: bios, bio-based disks, backing devices, queue limits.
 
 pub(crate) mod bdev;
+pub(crate) mod below;
 pub(crate) mod bio;
 pub(crate) mod bio_disk;
 pub(crate) mod bio_list;
@@ -11,6 +12,7 @@ pub(crate) mod capabilities;
 pub(crate) mod disk_ref;
 mod disk_stats;
 pub(crate) mod hook;
+pub(crate) mod inline_encryption;
 mod ioctl;
 pub(crate) mod limits;
 mod request_queue;

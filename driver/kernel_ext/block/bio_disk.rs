@@ -15,16 +15,17 @@
 use super::{
     super::bindings,
     bdev::BlockDevice,
+    below::{self, Below, Drives},
     bio::OwnedBio,
     disk_ref::DiskRef,
+    inline_encryption::Engines,
     ioctl,
     limits::QueueLimits,
     request_queue::RequestQueue,
-    zones::{self, ZoneReport},
+    zones,
 };
 use core::{
     cell::UnsafeCell,
-    ops::Deref,
     ptr::NonNull,
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -44,21 +45,18 @@ pub(crate) trait Operations: Sized {
     type Data: Send + Sync;
     /// Where it sends bios, until [`Frozen::path_mut`] replaces it.
     type Path: Send + Sync;
+    /// What the disk stands on, until [`Frozen::set_drives`] replaces it.
+    type Drives: Drives;
 
     /// Takes a bio that lies within the disk.
     ///
     /// Called in process context by the task that submits; it may sleep. Bios that it submits in
     /// turn are queued until it returns, so it must not wait for them.
     fn submit_bio(data: &Self::Data, path: &Self::Path, bio: OwnedBio);
-
-    /// The drive that the disk begins with, kept open by the result; if `whole`, only if all of it
-    /// is the disk. May sleep.
-    fn drive(data: &Self::Data, whole: bool) -> Option<impl Deref<Target = BlockDevice>>;
-
-    /// Adds the zones that are asked for to `report`. May sleep.
-    fn report_zones(data: &Self::Data, report: &mut ZoneReport<'_>) -> Result;
 }
 
+/// What is there of a disk until it has been removed.
+///
 /// # Invariants
 ///
 /// - `path` is written with `changing` held and the disk's queue frozen or quiesced, or before the disk is
@@ -77,7 +75,8 @@ struct Private<T: Operations> {
 ///
 /// # Invariants
 ///
-/// `disk` is a live disk that was added, and its `private_data` a pinned `Private<T>` from a `KBox`.
+/// `disk` is a live disk that was added. Its `private_data` is a `Below<T::Drives>`, and the `queuedata` of its queue a
+/// pinned `Private<T>`, both from a `KBox`.
 pub(crate) struct BioDisk<T: Operations> {
     disk: NonNull<bindings::gendisk>,
     private: NonNull<Private<T>>,
@@ -101,6 +100,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) read_only: bool,
     /// Whether it has a request queue.
     pub(crate) request_queue: bool,
+    /// What the engines of all its drives can encrypt.
+    pub(crate) engines: Option<Engines>,
 }
 
 impl<T: Operations> BioDisk<T> {
@@ -108,17 +109,28 @@ impl<T: Operations> BioDisk<T> {
         submit_bio: Some(submit_bio_callback::<T>),
         ..Self::REQUEST_TABLE
     };
+    const ENCRYPTING_TABLE: bindings::block_device_operations = bindings::block_device_operations {
+        submit_bio: Some(submit_encrypted_callback::<T>),
+        ..Self::REQUEST_TABLE
+    };
     const REQUEST_TABLE: bindings::block_device_operations = bindings::block_device_operations {
         open: Some(open_callback::<T>),
-        ioctl: Some(ioctl::ioctl_callback::<T>),
-        getgeo: Some(ioctl::getgeo_callback::<T>),
-        report_zones: Some(zones::report_zones_callback::<T>),
+        free_disk: Some(free_disk_callback::<T::Drives>),
+        ioctl: Some(ioctl::ioctl_callback::<T::Drives>),
+        getgeo: Some(ioctl::getgeo_callback::<T::Drives>),
+        report_zones: Some(zones::report_zones_callback::<T::Drives>),
         owner: (&raw const bindings::__this_module).cast_mut(),
         ..pin_init::zeroed()
     };
 
-    /// Makes a disk and adds it to the system, which reads its partition table. Sleeps.
-    pub(crate) fn new(settings: Settings<'_>, data: T::Data, path: T::Path) -> Result<Self> {
+    /// Makes a disk on `drives` and adds it to the system, which reads its partition table. Sleeps.
+    pub(crate) fn new(
+        settings: Settings<'_>,
+        data: T::Data,
+        path: T::Path,
+        drives: T::Drives,
+    ) -> Result<Self> {
+        let below = KBox::new(Below::new(drives, settings.engines.as_ref())?, GFP_KERNEL)?;
         let private = KBox::pin_init(
             try_pin_init!(Private {
                 data,
@@ -147,13 +159,16 @@ impl<T: Operations> BioDisk<T> {
         // SAFETY: It is not moved out of its place before it is dropped.
         let private = unsafe { Pin::into_inner_unchecked(private) };
         let private = NonNull::from(KBox::leak(private));
+        let below = NonNull::from(KBox::leak(below));
         // SAFETY: Disk and data are fresh and ours.
-        let added = unsafe { Self::add(disk, private, &settings) };
+        let added = unsafe { Self::add(disk, private, below, &settings) };
         if let Err(error) = added {
             // SAFETY: The disk was allocated above and not added.
             unsafe { bindings::put_disk(disk.as_ptr()) };
-            // SAFETY: It came from a `KBox` above; without a disk nobody uses it.
+            // SAFETY: It came from a `KBox` above; without a disk nobody uses it. So below.
             drop(unsafe { KBox::from_raw(private.as_ptr()) });
+            // SAFETY: As above. A disk that was not added is freed without `free_disk`.
+            drop(unsafe { KBox::from_raw(below.as_ptr()) });
             return Err(error);
         }
         // INVARIANT: The disk was added, with its private data.
@@ -168,13 +183,18 @@ impl<T: Operations> BioDisk<T> {
     ///
     /// # Safety
     ///
-    /// Both must be fresh, and the data must stay until the disk has been removed.
+    /// All must be fresh; `private` must stay until the disk has been removed, and `below` until it has been freed.
     unsafe fn add(
         disk: NonNull<bindings::gendisk>,
         private: NonNull<Private<T>>,
+        below: NonNull<Below<T::Drives>>,
         settings: &Settings<'_>,
     ) -> Result {
         let disk = disk.as_ptr();
+        // SAFETY: The disk is fresh and ours, and has a queue.
+        let queue = unsafe { (*disk).queue };
+        // SAFETY: It is fresh and ours.
+        let encryption = unsafe { below.as_ref() }.encryption();
         let name = settings.name.to_bytes_with_nul();
         // SAFETY: The disk is fresh and ours; so below.
         let place = unsafe { &mut (*disk).disk_name };
@@ -183,15 +203,21 @@ impl<T: Operations> BioDisk<T> {
             .ok_or(EINVAL)?
             .copy_from_slice(name);
         // SAFETY: As above.
-        unsafe { (*disk).private_data = private.as_ptr().cast() };
+        unsafe { (*disk).private_data = below.as_ptr().cast() };
+        // SAFETY: As above.
+        unsafe { (*queue).queuedata = private.as_ptr().cast() };
         // SAFETY: As above; the table is constant.
         unsafe {
-            (*disk).fops = if settings.request_queue {
-                &Self::REQUEST_TABLE
-            } else {
-                &Self::TABLE
+            (*disk).fops = match encryption {
+                _ if settings.request_queue => &Self::REQUEST_TABLE,
+                Some(_) => &Self::ENCRYPTING_TABLE,
+                None => &Self::TABLE,
             }
         };
+        if let Some(encryption) = encryption {
+            // SAFETY: As above; it is freed after the disk.
+            unsafe { encryption.register(queue) };
+        }
         // SAFETY: As above.
         unsafe { bindings::set_disk_ro(disk, settings.read_only) };
         // SAFETY: As above.
@@ -214,6 +240,17 @@ impl<T: Operations> BioDisk<T> {
     fn queue(&self) -> *mut bindings::request_queue {
         // SAFETY: By the type invariant the disk is live; the field is constant.
         unsafe { (*self.disk.as_ptr()).queue }
+    }
+
+    fn below(&self) -> &Below<T::Drives> {
+        // SAFETY: By the type invariant the disk is live.
+        unsafe { below::of(self.disk.as_ptr()) }
+    }
+
+    /// Whether drives with `engines` encrypt all that the disk has promised to.
+    pub(crate) fn is_encrypted_by(&self, engines: Option<&Engines>) -> bool {
+        let promised = self.below().encryption();
+        promised.is_none_or(|promised| promised.is_kept_by(engines))
     }
 
     /// The disk as a block device.
@@ -341,11 +378,12 @@ impl<T: Operations> Drop for BioDisk<T> {
         unsafe { bindings::del_gendisk(self.disk.as_ptr()) };
         // Its tags go before the disk, as the block layer wants it.
         drop(self.requests.take());
+        // SAFETY: It came from a `KBox`. No callback that uses it can run any more: `submit_bio` and
+        // `open` need a disk that has not been removed.
+        drop(unsafe { KBox::from_raw(self.private.as_ptr()) });
+        self.below().remove();
         // SAFETY: The disk is removed; our reference is given up.
         unsafe { bindings::put_disk(self.disk.as_ptr()) };
-        // SAFETY: It came from a `KBox`. No callback can run any more: `submit_bio` and `open` need
-        // a disk that has not been removed.
-        drop(unsafe { KBox::from_raw(self.private.as_ptr()) });
     }
 }
 
@@ -367,6 +405,21 @@ impl<T: Operations> Frozen<'_, T> {
         // SAFETY: The queue is frozen or quiesced, and `changing` is held, so nobody else has a
         // reference.
         unsafe { &mut *self.disk.private().get_ref().path.get() }
+    }
+
+    /// Has the drives forget the keys of the disk, before it stands on others. Sleeps. No bio may be on
+    /// its way.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` if they may have keys that are not known; the disk can still be used as it is.
+    pub(crate) fn leave_drives(&mut self) -> Result {
+        self.disk.below().leave()
+    }
+
+    /// Has those who ask the disk for its drives get others. Sleeps. The old ones must have been left.
+    pub(crate) fn set_drives(&mut self, drives: T::Drives, engines: Option<&Engines>) {
+        self.disk.below().set_drives(drives, engines);
     }
 
     /// Changes what the disk can take, but for what its user set. To be called once.
@@ -402,18 +455,6 @@ impl<T: Operations> Drop for Frozen<'_, T> {
     }
 }
 
-/// What a disk works with.
-///
-/// # Safety
-///
-/// `disk` must be one that [`BioDisk::new`] makes or made with the same `T`, and not removed.
-pub(super) unsafe fn data<'a, T: Operations>(disk: *mut bindings::gendisk) -> &'a T::Data {
-    // SAFETY: By the contract of this function; so below.
-    let private = unsafe { (*disk).private_data }.cast::<Private<T>>();
-    // SAFETY: As above.
-    unsafe { &(*private).data }
-}
-
 /// Takes a bio: `submit_bio` of `struct block_device_operations`.
 ///
 /// # Safety
@@ -423,24 +464,58 @@ unsafe extern "C" fn submit_bio_callback<T: Operations>(bio: *mut bindings::bio)
     // SAFETY: A submitted bio has a device; so below.
     let device = unsafe { (*bio).bi_bdev };
     // SAFETY: As above.
-    let disk = unsafe { (*device).bd_disk };
+    let queue = unsafe { (*device).bd_queue };
     // SAFETY: The block layer never passes null.
     let bio = unsafe { NonNull::new_unchecked(bio) };
     // SAFETY: The bio was submitted to this driver, and the block layer holds the queue's usage
     // counter, so the disk has not been removed.
-    unsafe { submit::<T>(disk, OwnedBio::from_raw(bio)) };
+    unsafe { submit::<T>(queue, OwnedBio::from_raw(bio)) };
+}
+
+/// Takes a bio that may have a key: `submit_bio` of a disk with inline encryption.
+///
+/// # Safety
+///
+/// As of [`submit_bio_callback`].
+unsafe extern "C" fn submit_encrypted_callback<T: Operations>(bio: *mut bindings::bio) {
+    // SAFETY: A submitted bio has a device; so below.
+    let device = unsafe { (*bio).bi_bdev };
+    // SAFETY: As above.
+    let disk = unsafe { (*device).bd_disk };
+    // SAFETY: The block layer never passes null.
+    let live = unsafe { NonNull::new_unchecked(bio) };
+    // SAFETY: The disk is one of ours with a bio, the bio live.
+    unsafe { note_key::<T>(disk, live) };
+    // SAFETY: By the contract of this function.
+    unsafe { submit_bio_callback::<T>(bio) };
+}
+
+/// Notes the key of a bio, if it has one.
+///
+/// # Safety
+///
+/// `disk` must be one that [`BioDisk::new`] made with the same `T` and that has not been removed, and `bio` live.
+pub(super) unsafe fn note_key<T: Operations>(
+    disk: *mut bindings::gendisk,
+    bio: NonNull<bindings::bio>,
+) {
+    // SAFETY: By the contract of this function.
+    if let Some(encryption) = unsafe { below::of::<T::Drives>(disk) }.encryption() {
+        // SAFETY: As above.
+        unsafe { encryption.note(bio) };
+    }
 }
 
 /// Gives a bio to the driver.
 ///
 /// # Safety
 ///
-/// `disk` must be one that [`BioDisk::new`] made with the same `T`, that has not been removed, and
-/// whose queue is neither frozen nor quiesced during the call.
+/// `queue` must be that of a disk that [`BioDisk::new`] made with the same `T`, that has not been removed, and
+/// be neither frozen nor quiesced during the call.
 #[inline(always)]
-pub(super) unsafe fn submit<T: Operations>(disk: *mut bindings::gendisk, bio: OwnedBio) {
+pub(super) unsafe fn submit<T: Operations>(queue: *mut bindings::request_queue, bio: OwnedBio) {
     // SAFETY: By the contract of this function.
-    let private = unsafe { (*disk).private_data }.cast::<Private<T>>();
+    let private = unsafe { (*queue).queuedata }.cast::<Private<T>>();
     // SAFETY: It lives until the disk has been removed.
     let private = unsafe { &*private };
     // SAFETY: By the invariant of `Private` nobody writes to it during the call.
@@ -457,12 +532,26 @@ unsafe extern "C" fn open_callback<T: Operations>(
     disk: *mut bindings::gendisk,
     _mode: bindings::blk_mode_t,
 ) -> c_int {
-    // SAFETY: The block layer holds `open_mutex` and has seen that the disk is live.
-    let private = unsafe { (*disk).private_data }.cast::<Private<T>>();
+    // SAFETY: The block layer holds `open_mutex` and has seen that the disk is live. So below.
+    let queue = unsafe { (*disk).queue };
+    // SAFETY: As above.
+    let private = unsafe { (*queue).queuedata }.cast::<Private<T>>();
     // SAFETY: It lives until the disk has been removed, which takes `open_mutex`.
     if unsafe { &*private }.leaving.load(Ordering::Relaxed) {
         ENXIO.to_errno()
     } else {
         0
     }
+}
+
+/// Frees what is there until nobody has a reference to the disk: `free_disk` of `struct block_device_operations`.
+///
+/// # Safety
+///
+/// Called by the block layer, once, with a disk that [`BioDisk::new`] made on drives `D`.
+unsafe extern "C" fn free_disk_callback<D: Drives>(disk: *mut bindings::gendisk) {
+    // SAFETY: By the contract of this function.
+    let below = unsafe { (*disk).private_data }.cast::<Below<D>>();
+    // SAFETY: It came from a `KBox`; nobody can ask the disk any more.
+    drop(unsafe { KBox::from_raw(below) });
 }

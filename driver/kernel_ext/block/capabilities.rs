@@ -108,7 +108,8 @@ impl BlockDevice {
         }
         let Some(feature) = FEATURES.get(number.wrapping_sub(FIELDS.len())) else {
             // SAFETY: By the type invariant the device is live.
-            return unsafe { bindings::shunt_has_crypto(self.as_raw()) }.into();
+            let engine = unsafe { bindings::shunt_crypto_profile(self.as_raw()) };
+            return (!engine.is_null()).into();
         };
         // SAFETY: As above.
         let flags = unsafe { (&raw const (*limits).flags).read_volatile() };

@@ -7,7 +7,7 @@
 
 use super::{
     super::bindings,
-    bio_disk::{self, Operations},
+    below::{self, Drives},
 };
 use kernel::{error::to_result, prelude::*};
 
@@ -16,8 +16,8 @@ use kernel::{error::to_result, prelude::*};
 ///
 /// # Safety
 ///
-/// Called by the block layer with an open device of a disk that was made with operations `T`.
-pub(super) unsafe extern "C" fn ioctl_callback<T: Operations>(
+/// Called by the block layer with an open device of a disk that stands on drives `D`.
+pub(super) unsafe extern "C" fn ioctl_callback<D: Drives>(
     device: *mut bindings::block_device,
     mode: bindings::blk_mode_t,
     command: c_uint,
@@ -29,12 +29,13 @@ pub(super) unsafe extern "C" fn ioctl_callback<T: Operations>(
     // SAFETY: As above.
     let is_whole = unsafe { (*disk).part0 } == device;
     // SAFETY: As above.
-    let data = unsafe { bio_disk::data::<T>(disk) };
-    let Some(drive) = T::drive(data, true).filter(|_| is_whole) else {
+    let drives = unsafe { below::of::<D>(disk) }.drives();
+    let drive = drives.as_ref().and_then(|drives| drives.first(true));
+    let Some(drive) = drive.filter(|_| is_whole) else {
         return ENOTTY.to_errno();
     };
     let below = drive.as_raw();
-    // SAFETY: The drive is open, and stays so while `drive` is there; so below.
+    // SAFETY: The drive is open, and stays so while `drives` are there; so below.
     let table = unsafe { (*(*below).bd_disk).fops };
     // SAFETY: As above.
     match unsafe { (*table).ioctl } {
@@ -49,17 +50,17 @@ pub(super) unsafe extern "C" fn ioctl_callback<T: Operations>(
 ///
 /// # Safety
 ///
-/// Called by the block layer with a live disk that was made with operations `T`.
-pub(super) unsafe extern "C" fn getgeo_callback<T: Operations>(
+/// Called by the block layer with a disk that is open and stands on drives `D`.
+pub(super) unsafe extern "C" fn getgeo_callback<D: Drives>(
     disk: *mut bindings::gendisk,
     geometry: *mut bindings::hd_geometry,
 ) -> c_int {
     // SAFETY: By the contract of this function.
-    let data = unsafe { bio_disk::data::<T>(disk) };
-    let Some(drive) = T::drive(data, false) else {
+    let drives = unsafe { below::of::<D>(disk) }.drives();
+    let Some(drive) = drives.as_ref().and_then(|drives| drives.first(false)) else {
         return ENOTTY.to_errno();
     };
-    // SAFETY: The drive is open, and stays so while `drive` is there; so below.
+    // SAFETY: The drive is open, and stays so while `drives` are there; so below.
     let below = unsafe { (*drive.as_raw()).bd_disk };
     // SAFETY: As above.
     let Some(getgeo) = (unsafe { (*(*below).fops).getgeo }) else {

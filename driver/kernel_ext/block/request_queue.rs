@@ -222,8 +222,12 @@ unsafe fn send<T: Operations>(
     unsafe { (*bio.as_ptr()).bi_end_io = Some(end_io_callback) };
     // SAFETY: As above.
     unsafe { (*bio.as_ptr()).bi_private = request.cast() };
+    // SAFETY: As above.
+    unsafe { bio_disk::note_key::<T>(disk, bio) };
+    // SAFETY: As above.
+    let queue = unsafe { (*request).q };
     // SAFETY: As above. The queue is not quiesced while this runs.
-    unsafe { bio_disk::submit::<T>(disk, OwnedBio::from_raw(bio)) };
+    unsafe { bio_disk::submit::<T>(queue, OwnedBio::from_raw(bio)) };
 }
 
 /// A bio of a request has ended: `bi_end_io` of `struct bio`.

@@ -7,7 +7,7 @@
 use super::{
     super::bindings,
     bdev::BlockDevice,
-    bio_disk::{self, Operations},
+    below::{self, Drives},
 };
 use core::{ffi::c_void, marker::PhantomData};
 use kernel::{error::to_result, prelude::*};
@@ -142,8 +142,8 @@ unsafe extern "C" fn zone_callback(
 ///
 /// # Safety
 ///
-/// Called by the block layer, with a disk that was made with operations `T` and is not removed.
-pub(super) unsafe extern "C" fn report_zones_callback<T: Operations>(
+/// Called by the block layer, with a disk that stands on drives `D` and has a reference.
+pub(super) unsafe extern "C" fn report_zones_callback<D: Drives>(
     disk: *mut bindings::gendisk,
     sector: bindings::sector_t,
     wanted: c_uint,
@@ -159,8 +159,10 @@ pub(super) unsafe extern "C" fn report_zones_callback<T: Operations>(
         _report: PhantomData,
     };
     // SAFETY: By the contract of this function.
-    let data = unsafe { bio_disk::data::<T>(disk) };
-    match T::report_zones(data, &mut report) {
+    let Some(drives) = unsafe { below::of::<D>(disk) }.drives() else {
+        return ENXIO.to_errno();
+    };
+    match drives.report_zones(&mut report) {
         Ok(()) => report.reported as c_int,
         Err(error) => error.to_errno(),
     }

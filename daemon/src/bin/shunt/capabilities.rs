@@ -190,7 +190,9 @@ fn why(
     let most = drives.iter().copied().max().unwrap_or(0);
     match attribute {
         cap::DAX => "every I/O is measured, and DAX is no I/O",
-        cap::INLINE_ENCRYPTION => "keys are not passed on; the kernel encrypts before the device",
+        cap::INLINE_ENCRYPTION if least != 0 => {
+            "nothing that all engines can do, or mapped before they were there"
+        }
         cap::POLL if caps.device.queue == QueueMode::Mq => {
             "the request queue has no queues to poll"
         }

@@ -2,8 +2,11 @@
 //! `unmap --force` takes a device away from those who use it: their I/O fails and nothing hangs.
 
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
+use std::process::{Command, Stdio};
+
+use nix::errno::Errno;
 
 use crate::guest::command::run;
 use crate::guest::direct::{Buffer, Direct};
@@ -12,7 +15,7 @@ use crate::guest::flash::flash;
 use crate::guest::load::Load;
 use crate::guest::module::Module;
 use crate::guest::mount::Mount;
-use crate::guest::shunt::{Device, MODES, list};
+use crate::guest::shunt::{Device, MODES, QUEUES, list};
 use crate::guest::state::refused_without_change;
 use crate::guest::task::Task;
 use crate::guest::wait::wait_until;
@@ -25,6 +28,7 @@ cases!("force":
     an_idle_device_is_unmapped_by_force,
     the_drive_is_free_after_a_forced_unmap,
     a_device_that_is_not_there_is_not_unmapped_by_force,
+    who_has_a_device_open_that_is_gone_is_refused_whatever_it_asks,
 );
 
 const MIB: u64 = 1 << 20;
@@ -179,4 +183,47 @@ fn a_device_that_is_not_there_is_not_unmapped_by_force() {
     let _module = Module::load();
     let line = refused_without_change(&["unmap", "vol0", "--force"]);
     assert!(line.contains("vol0"), "{line}");
+}
+
+/// Opens the device, says so, waits until it is told that the device is gone, and then says how each command ends.
+const ASK: &str = "
+import errno, fcntl, os, sys
+HDIO_GETGEO, SG_IO, NVME_ADMIN, BLKREPORTZONE, BLKGETSIZE64 = 0x301, 0x2285, 0xc0484e41, 0xc0101282, 0x80081272
+device = os.open(sys.argv[1], os.O_RDONLY)
+print('open', flush=True)
+sys.stdin.readline()
+for command in HDIO_GETGEO, SG_IO, NVME_ADMIN, BLKREPORTZONE:
+    try:
+        fcntl.ioctl(device, command, bytearray(128))
+        print('done')
+    except OSError as why:
+        print(errno.errorcode[why.errno])
+fcntl.ioctl(device, BLKGETSIZE64, bytearray(8))
+";
+
+fn who_has_a_device_open_that_is_gone_is_refused_whatever_it_asks() {
+    for queue in QUEUES {
+        let module = Module::load();
+        let device = Device::map_with("vol0", &flash(0).path, &["--queue", queue]);
+        let mut asker = Command::new("python3")
+            .args(["-c", ASK, device.path()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3 runs");
+        let mut said = BufReader::new(asker.stdout.take().expect("it is piped")).lines();
+        let mut next = || said.next().expect("a line").expect("text");
+        assert_eq!(next(), "open");
+        device.force_unmap();
+        assert_eq!(module.try_unload(), Err(Errno::EAGAIN), "it is in use");
+        drop(asker.stdin.take());
+        for command in ["HDIO_GETGEO", "SG_IO", "NVME_ADMIN", "BLKREPORTZONE"] {
+            let answer = next();
+            assert!(
+                ["ENOTTY", "ENXIO"].contains(&&*answer),
+                "{command}: {answer}"
+            );
+        }
+        assert!(asker.wait().expect("it ends").success());
+    }
 }
