@@ -13,23 +13,29 @@ programs = $(CURDIR)/out/bin/shunt $(CURDIR)/out/bin/shuntd
 
 # The compiler that the tree was configured for, where this machine has it by that name.
 compiler = $(shell command -v $(firstword $(call config,CC_VERSION_TEXT)))
-kbuild   = $(MAKE) --no-print-directory -C $(KDIR) M=$(CURDIR) $(if $(call config,CC_IS_CLANG),LLVM=1) \
+kbuild   = $(MAKE) --no-print-directory -C $(KDIR) $(if $(call config,CC_IS_CLANG),LLVM=1) \
 	$(if $(filter default,$(origin CC)),$(if $(compiler),CC=$(compiler)))
 
 # Nothing is compiled with a tree that will not do; one line says why.
 check = $(if $(problem),$(error $(problem)))
 problem = $(shell RUSTC=$(RUSTC) $(CURDIR)/scripts/check-tree $(KDIR) 2>&1)
 
-.PHONY: modules clippy install install-programs clean help
+.PHONY: modules testdrive clippy install install-programs clean help
 
 modules:
 	$(check)@mkdir -p $(out)/obj
-	@+$(kbuild) MO=$(out)/obj modules
+	@+$(kbuild) M=$(CURDIR) MO=$(out)/obj modules
 	@$(STRIP) --strip-debug -o $(out)/shunt.ko $(out)/obj/driver/shunt.ko
+
+# The drives of the tests; never installed.
+testdrive:
+	@mkdir -p $(out)/testdrive
+	@+$(kbuild) M=$(CURDIR)/tests/vm/drive MO=$(out)/testdrive CONFIG_DEBUG_INFO_BTF_MODULES= modules
+	@$(STRIP) --strip-debug -o $(out)/testdrive.ko $(out)/testdrive/testdrive.ko
 
 clippy:
 	$(check)@mkdir -p $(out)/clippy
-	@+$(kbuild) MO=$(out)/clippy CLIPPY=1 KRUSTFLAGS=-Dwarnings modules
+	@+$(kbuild) M=$(CURDIR) MO=$(out)/clippy CLIPPY=1 KRUSTFLAGS=-Dwarnings modules
 
 # What is under /usr/lib here goes to where the programs are; systemd and udev look there too.
 share = $(DESTDIR)$(PREFIX)/share
@@ -66,6 +72,7 @@ clean:
 
 help:
 	@echo 'make [KDIR=TREE]          the module, out/RELEASE/shunt.ko (TREE: $(KDIR))'
+	@echo 'make testdrive [KDIR=TREE] the drives in memory that the tests need, out/RELEASE/testdrive.ko'
 	@echo 'make clippy [KDIR=TREE]   the module through clippy; a warning is an error'
 	@echo 'make install [KDIR=TREE] [DESTDIR=DIR] [PREFIX=$(PREFIX)]   the module, and the programs where scripts/build made them,'
 	@echo '                          with their units, rules, manual pages and completions'

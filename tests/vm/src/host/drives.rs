@@ -41,7 +41,7 @@ pub(crate) struct Drives {
 }
 
 impl Drives {
-    /// Makes blank flash drives and a payload image with the runner, the tools and the module; for a whole system, also
+    /// Makes blank flash drives and a payload image with the runner, the tools and the modules; for a whole system, also
     /// with all that is installed.
     pub(crate) fn make(parts: &Parts, init: Init) -> Result<Self> {
         clear_abandoned(&parts.work);
@@ -163,6 +163,7 @@ impl Drives {
         fs::create_dir_all(tree.join("bin")).map_err(because(tree.display()))?;
         copy(Path::new("/proc/self/exe"), "bin/shunt-vm")?;
         copy(&parts.module, "shunt.ko")?;
+        copy(&parts.test_drives, "testdrive.ko")?;
         copy(&parts.spec, "shunt.yaml")?;
         for entry in fs::read_dir(&parts.tools).map_err(because(parts.tools.display()))? {
             let entry = entry.map_err(because(parts.tools.display()))?;

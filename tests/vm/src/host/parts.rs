@@ -23,6 +23,8 @@ pub(crate) struct Parts {
     pub(crate) tree: PathBuf,
     pub(crate) root: PathBuf,
     pub(crate) module: PathBuf,
+    /// The module with the drives of the tests.
+    pub(crate) test_drives: PathBuf,
     pub(crate) tools: PathBuf,
     pub(crate) spec: PathBuf,
     /// Where logs and temporary images go.
@@ -51,15 +53,14 @@ impl Parts {
                 path.display()
             )),
         };
+        let built = Path::new("out").join(&release);
         let parts = Self {
             kernel: there(kernel.join("vmlinuz"), "scripts/setup")?,
             modules: there(kernel.join("modules"), "scripts/setup")?,
             tree: there(kernel.join("build"), "scripts/setup")?,
             root: there(cache.join("images/root.ext4"), "scripts/setup")?,
-            module: there(
-                Path::new("out").join(&release).join("shunt.ko"),
-                "scripts/build",
-            )?,
+            module: there(built.join("shunt.ko"), "scripts/build")?,
+            test_drives: there(built.join("testdrive.ko"), "scripts/build")?,
             tools: there(PathBuf::from("out/bin"), "scripts/build")?,
             spec: there(PathBuf::from("uapi/shunt.yaml"), "this")?,
             work,
