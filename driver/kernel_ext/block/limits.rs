@@ -31,6 +31,7 @@ impl QueueLimits {
 
     /// Narrows the limits to what `device` takes from `start` (sectors of 512 bytes) on.
     pub(crate) fn stack(&mut self, device: &BlockDevice, start: u64, prefix: &CStr) {
+        let before = self.raw;
         // SAFETY: The limits are ours, `device` is open, `prefix` ends with NUL.
         unsafe {
             bindings::queue_limits_stack_bdev(
@@ -42,8 +43,26 @@ impl QueueLimits {
         };
         // SAFETY: As above. Protection information that the devices do not have in common is none.
         unsafe { bindings::shunt_stack_integrity(&mut self.raw, device.as_raw()) };
+        self.stack_erasure(device, &before);
         self.stack_zones(device);
         self.stack_streams(device);
+    }
+
+    /// What one device cannot erase, the disk cannot: the block layer's own stacking takes 0 for no limit, there alone.
+    fn stack_erasure(&mut self, device: &BlockDevice, before: &bindings::queue_limits) {
+        let raw = &mut self.raw;
+        // SAFETY: It points into a live queue. The numbers may change one by one meanwhile.
+        let below = unsafe { &*device.limits() };
+        let unable = |before: u32, below: u32| below == 0 || self.stacked && before == 0;
+        if unable(before.max_hw_discard_sectors, below.max_hw_discard_sectors) {
+            raw.max_hw_discard_sectors = 0;
+        }
+        if unable(
+            before.max_secure_erase_sectors,
+            below.max_secure_erase_sectors,
+        ) {
+            raw.max_secure_erase_sectors = 0;
+        }
     }
 
     /// Whether the disk has zones.

@@ -41,6 +41,7 @@ mod refusals;
 mod resize;
 mod retarget;
 mod scale;
+mod secure_erase;
 mod set;
 mod stacking;
 mod stats;
@@ -57,6 +58,7 @@ const TOPICS: &[&[Case]] = &[
     faults::CASES,
     data::CASES,
     ranges::CASES,
+    secure_erase::CASES,
     flush::CASES,
     encryption::CASES,
     errors::CASES,

@@ -36,6 +36,7 @@ pub(crate) mod stream;
 pub(crate) mod sysfs;
 pub(crate) mod system;
 pub(crate) mod task;
+pub(crate) mod test_drive;
 pub(crate) mod trace;
 pub(crate) mod udev;
 pub(crate) mod uevent;

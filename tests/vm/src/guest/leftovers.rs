@@ -18,8 +18,10 @@ pub(crate) fn leftovers() -> Vec<String> {
     if system::runs() {
         return left;
     }
-    if Path::new("/sys/module/shunt").exists() {
-        left.push("the loaded module".to_owned());
+    for module in ["shunt", "testdrive"] {
+        if Path::new("/sys/module").join(module).exists() {
+            left.push(format!("the loaded module {module}"));
+        }
     }
     for entry in fs::read_dir("/sys/block").into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
