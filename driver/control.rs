@@ -81,12 +81,14 @@ pub(crate) fn register() -> Result<Registration<Control>> {
     )?)
 }
 
-/// A backing device is gone: tells the users of each device on it, and the listeners.
-fn lost(dev: DevT) {
+/// A backing device goes: tells the users of each device on it, and the listeners.
+fn lost(dev: DevT, surprise: bool) {
     FAMILY.with(|control| {
         let mut from = 0;
         while let Some(lost) = control.registry.lose(dev, &mut from) {
-            lost.disk.report_dead();
+            if let Some(disk) = lost.disk {
+                disk.report_dead(surprise);
+            }
             // If it has been unmapped meanwhile, its listeners have been told of that.
             let _ = control.registry.with(&Key::Id(lost.id), |device| {
                 control

@@ -17,7 +17,6 @@ use crate::{
         bio_disk::{self, BioDisk},
         disk_ref::DiskRef,
         hook::Contexts,
-        inline_encryption::Engines,
         limits::QueueLimits,
     },
     logic::extent::SECTOR,
@@ -66,6 +65,8 @@ pub(crate) struct Settings {
     opened_read_only: bool,
     suspended: bool,
     file_system_frozen: bool,
+    /// I/O may be on its way that only the drive knows of.
+    untracked: bool,
 }
 
 impl Settings {
@@ -100,6 +101,7 @@ impl Device {
             opened_read_only: spec.read_only,
             suspended: false,
             file_system_frozen: false,
+            untracked: spec.stats_mode != StatsMode::Full,
         };
         let settings = KBox::pin_init(new_mutex!(settings), GFP_KERNEL)?;
         let io = Io::new(contexts, !request_queue)?;
@@ -210,18 +212,17 @@ impl Device {
         }
         let mut limits = table.limits();
         limits
-            .keep_promises(&old.limits())
+            .keep_promises(&QueueLimits::of(self.disk()))
             .map_err(Refused::Promised)?;
         if !table.has_zones_of(&old) {
             return Err(Refused::Promised("other zones"));
         }
-        let engines = table.engines();
-        if !self.disk.is_encrypted_by(engines.as_ref()) {
+        if !self.disk.is_encrypted_by(table.engines().as_ref()) {
             return Err(Refused::Promised("inline encryption"));
         }
         self.disk.data().prepare(&table)?;
         link(&self.disk, &table)?;
-        let changed = self.swap_table(&table, &old, &mut limits, engines.as_ref());
+        let changed = self.swap_table(&table, &old, &mut limits);
         // From here on one of the two tables is out of use. Its drives are closed when the last
         // reference goes, with no lock held but the right to change.
         let unused = if changed.is_ok() { &old } else { &table };
@@ -244,7 +245,6 @@ impl Device {
         table: &Arc<Table>,
         old: &Table,
         limits: &mut QueueLimits,
-        engines: Option<&Engines>,
     ) -> Result<(), Refused> {
         let mut frozen = self.disk.freeze();
         self.drain(old)?;
@@ -255,7 +255,7 @@ impl Device {
             path.route = Route::through(table);
         }
         self.disk.data().set_table(table);
-        frozen.set_drives(table.clone(), engines);
+        frozen.set_drives(table.clone());
         Ok(())
     }
 
@@ -266,20 +266,21 @@ impl Device {
     /// `EINTR` if the task got a signal: a drive may keep I/O for ever.
     fn drain(&self, table: &Table) -> Result {
         self.disk.data().hooks.drain_interruptibly()?;
-        if let ([target], false) = (
-            table.targets(),
-            self.settings.lock().stats_mode == StatsMode::Full,
-        ) {
+        if let ([target], true) = (table.targets(), self.settings.lock().untracked) {
             // What is not tracked is in the drive's queue.
             target.device().drain();
         }
+        let mut settings = self.settings.lock();
+        settings.untracked = settings.stats_mode != StatsMode::Full;
         Ok(())
     }
 
     /// Changes what is measured. Sleeps.
     pub(crate) fn set_stats_mode(&self, mode: StatsMode) {
         self.disk.freeze().path_mut().stats_mode = mode;
-        self.settings.lock().stats_mode = mode;
+        let mut settings = self.settings.lock();
+        settings.stats_mode = mode;
+        settings.untracked |= mode != StatsMode::Full;
     }
 
     /// Refuses writes, or not. Sleeps. To allow them, the drives must be open for writing.
@@ -331,6 +332,11 @@ impl Device {
             let path = frozen.path_mut();
             path.route = route;
             self.disk.data().release(path);
+            drop(frozen);
+            if self.table().state() == State::Lost {
+                // Who was told before would have waited for what was held.
+                self.disk.reference().report_dead(true);
+            }
         }
         if thaw {
             self.disk.thaw_file_system().map_err(Refused::FileSystem)?;
@@ -339,10 +345,12 @@ impl Device {
     }
 
     /// Notes that the backing device `dev` is gone. If the device is on it, and was live, what is
-    /// in flight, and a reference to tell its users by. Sleeps.
-    pub(crate) fn lose(&self, dev: DevT) -> Option<(u64, DiskRef)> {
-        let lost = self.settings.lock().table.lose(dev);
-        lost.then(|| (self.in_flight(), self.disk.reference()))
+    /// in flight, and a reference to tell its users by, unless a resume will tell them. Sleeps.
+    pub(crate) fn lose(&self, dev: DevT) -> Option<(u64, Option<DiskRef>)> {
+        let settings = self.settings.lock();
+        let tell = (!settings.suspended).then(|| self.disk.reference());
+        let lost = settings.table.lose(dev);
+        lost.then(|| (self.in_flight(), tell))
     }
 
     /// Keeps everybody from opening it, before it is dropped. `EBUSY` if somebody has it open.
@@ -352,10 +360,14 @@ impl Device {
 
     /// Fails its I/O, also what waits, before it is dropped. Sleeps.
     pub(crate) fn kill(&self) {
-        self.disk.kill();
-        // What has entered the queue comes here yet, some of it once what waits has made room.
+        // Those who are told wait for what they have sent: that fails first.
         self.disk.freeze().path_mut().route = Route::Gone;
         self.disk.data().fail_held();
+        self.disk.kill();
+        if core::mem::take(&mut self.settings.lock().file_system_frozen) {
+            // It has been shut down; frozen, it would never go.
+            let _ = self.disk.thaw_file_system();
+        }
     }
 }
 

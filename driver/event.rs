@@ -11,11 +11,11 @@ use crate::{
 };
 use kernel::sync::SetOnce;
 
-static ON_LOST: SetOnce<fn(DevT)> = SetOnce::new();
+static ON_LOST: SetOnce<fn(DevT, bool)> = SetOnce::new();
 
-/// Calls `lost` for each backing device that is gone, in the process that removes it. The first
-/// call counts.
-pub(crate) fn on_lost(lost: fn(DevT)) {
+/// Calls `lost` for each backing device that goes, and with whether by surprise, in the process that removes it. The
+/// first call counts.
+pub(crate) fn on_lost(lost: fn(DevT, bool)) {
     ON_LOST.populate(lost);
 }
 
@@ -23,7 +23,7 @@ pub(crate) fn on_lost(lost: fn(DevT)) {
 /// that have gone. Sleeps; to be called once a device has the table.
 pub(crate) fn check(table: &Table) {
     for drive in table.drives().filter(|drive| drive.device().is_dead()) {
-        Events::lost(drive.device().dev());
+        Events::lost(drive.device().dev(), true);
     }
 }
 
@@ -31,9 +31,9 @@ pub(crate) fn check(table: &Table) {
 pub(crate) struct Events;
 
 impl HolderEvents for Events {
-    fn lost(dev: DevT) {
+    fn lost(dev: DevT, surprise: bool) {
         if let Some(lost) = ON_LOST.as_ref() {
-            lost(dev);
+            lost(dev, surprise);
         }
     }
 }

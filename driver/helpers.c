@@ -39,6 +39,15 @@ struct bio_list *shunt_swap_bio_list(struct bio_list *list)
 	return old;
 }
 
+void shunt_submit_bio_at_once(struct bio *bio)
+{
+	struct bio_list *kept = current->bio_list;
+
+	current->bio_list = NULL;
+	submit_bio_noacct(bio);
+	current->bio_list = kept;
+}
+
 struct workqueue_struct *shunt_alloc_io_queue(void)
 {
 	return alloc_workqueue("shunt_io", WQ_MEM_RECLAIM | WQ_UNBOUND, 1);
@@ -101,6 +110,11 @@ struct gendisk *shunt_blk_mq_alloc_disk(struct blk_mq_tag_set *tags,
 void shunt_mutex_lock(struct mutex *lock)
 {
 	mutex_lock(lock);
+}
+
+int shunt_mutex_lock_interruptible(struct mutex *lock)
+{
+	return mutex_lock_interruptible(lock);
 }
 
 void shunt_disk_get(struct gendisk *disk)

@@ -17,6 +17,7 @@ static const gfp_t SHUNT_GFP_NOWAIT = GFP_NOWAIT;
 static const blk_opf_t SHUNT_REQ_OP_MASK = REQ_OP_MASK;
 static const blk_opf_t SHUNT_REQ_PREFLUSH = REQ_PREFLUSH;
 static const blk_opf_t SHUNT_REQ_NOWAIT = REQ_NOWAIT;
+static const blk_opf_t SHUNT_REQ_POLLED = REQ_POLLED;
 static const u32 SHUNT_BLK_FEAT_ZONED = BLK_FEAT_ZONED;
 static const u32 SHUNT_STACKED_FEATURES =
 	BLK_FEAT_NOWAIT | BLK_FEAT_POLL | BLK_FEAT_PCI_P2PDMA |
@@ -30,7 +31,10 @@ static const size_t SHUNT_CACHE_BYTES = SMP_CACHE_BYTES;
 static const u32 SHUNT_BLK_FEAT_POLL = BLK_FEAT_POLL;
 static const u32 SHUNT_BLK_FEAT_WRITE_CACHE = BLK_FEAT_WRITE_CACHE;
 static const u32 SHUNT_BLK_FLAG_WRITE_CACHE_DISABLED = BLK_FLAG_WRITE_CACHE_DISABLED;
+static const u32 SHUNT_BLK_USER_FLAGS =
+	BLK_FLAG_WRITE_CACHE_DISABLED | BLK_FLAG_IOSTATS_PASSTHROUGH;
 static const u32 SHUNT_BLK_FEAT_FUA = BLK_FEAT_FUA;
+static const u32 SHUNT_BLK_FEAT_IO_STAT = BLK_FEAT_IO_STAT;
 static const u32 SHUNT_BLK_FEAT_ROTATIONAL = BLK_FEAT_ROTATIONAL;
 static const u32 SHUNT_BLK_FEAT_STABLE_WRITES = BLK_FEAT_STABLE_WRITES;
 static const u32 SHUNT_BLK_FEAT_NOWAIT = BLK_FEAT_NOWAIT;
@@ -63,6 +67,7 @@ unsigned int shunt_nr_cpu_ids(void);
 void shunt_init_delayed_work(struct delayed_work *work, work_func_t func);
 void shunt_queue_delayed_work(struct delayed_work *work, unsigned int ms);
 struct bio_list *shunt_swap_bio_list(struct bio_list *list);
+void shunt_submit_bio_at_once(struct bio *bio);
 struct workqueue_struct *shunt_alloc_io_queue(void);
 void shunt_queue_work(struct workqueue_struct *queue, struct delayed_work *work);
 
@@ -78,6 +83,7 @@ struct gendisk *shunt_blk_alloc_disk(struct queue_limits *limits);
 struct gendisk *shunt_blk_mq_alloc_disk(struct blk_mq_tag_set *tags,
 					struct queue_limits *limits);
 void shunt_mutex_lock(struct mutex *lock);
+int shunt_mutex_lock_interruptible(struct mutex *lock);
 void shunt_disk_get(struct gendisk *disk);
 bool shunt_bdev_tryget(struct block_device *bdev);
 void shunt_bdev_put(struct block_device *bdev);

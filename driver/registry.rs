@@ -16,6 +16,7 @@ use crate::{
     io::complete::Measured,
     kernel_ext::block::{bdev::DevT, disk_ref::DiskRef, hook::Contexts},
     table::{Table, TableSpec},
+    uapi::StatsMode,
 };
 use devices::{By, Devices};
 use kernel::{
@@ -74,8 +75,8 @@ pub(crate) struct Lost {
     pub(crate) id: u32,
     /// Operations that were in flight.
     pub(crate) in_flight: u64,
-    /// The disk whose users are to be told.
-    pub(crate) disk: DiskRef,
+    /// The disk whose users are to be told; none if a resume will tell them.
+    pub(crate) disk: Option<DiskRef>,
 }
 
 impl Registry {
@@ -212,11 +213,24 @@ impl Change<'_> {
     /// resume would wait for this change.
     fn check_below(&self, device: &Device) -> Result<(), Refused> {
         let devices = self.registry.devices.lock();
-        let below = devices.below(&device.table())?;
-        match below.iter().find(|device| device.is_suspended()) {
-            Some(suspended) => Err(Refused::OnSuspended(suspended.id())),
-            None => Ok(()),
-        }
+        none_suspended(&devices.below(&device.table())?)
+    }
+
+    /// Lets the I/O of a device that waits go on. Sleeps.
+    pub(crate) fn resume(&mut self, device: &Device) -> Result<(), Refused> {
+        self.check_below(device)?;
+        device.resume()
+    }
+
+    /// Changes what is measured. Sleeps.
+    pub(crate) fn set_stats_mode(
+        &mut self,
+        device: &Device,
+        mode: StatsMode,
+    ) -> Result<(), Refused> {
+        self.check_below(device)?;
+        device.set_stats_mode(mode);
+        Ok(())
     }
 
     /// Lets a device refuse writes, or not. Sleeps.
@@ -225,6 +239,7 @@ impl Change<'_> {
         device: &Device,
         read_only: bool,
     ) -> Result<(), Refused> {
+        self.check_below(device)?;
         if !read_only && device.opens_read_only() {
             self.replace(device, &device.table_spec()?, false)?;
         }
@@ -244,9 +259,10 @@ impl Change<'_> {
             self.check_below(&device)?;
             device.kill();
         } else {
-            device
-                .forbid_open()
-                .map_err(|_| Refused::Open(device.id()))?;
+            device.forbid_open().map_err(|error| match error {
+                EBUSY => Refused::Open(device.id()),
+                error => error.into(),
+            })?;
         }
         let table = device.table();
         self.registry.devices.lock().remove(&device, &table);
@@ -275,13 +291,20 @@ impl Change<'_> {
                 return Err(error.at(number));
             }
         }
-        if user.is_some() {
-            let below = devices.below(&table)?;
-            if below.iter().any(|device| Some(device.id()) == user) {
-                return Err(TargetError::LeadsBack.at(0));
-            }
+        let below = devices.below(&table)?;
+        if below.iter().any(|device| Some(device.id()) == user) {
+            return Err(TargetError::LeadsBack.at(0));
         }
         drop(devices);
+        none_suspended(&below)?;
         Ok((Arc::new(table, GFP_KERNEL)?, room))
+    }
+}
+
+/// I/O of what stands on a device that is suspended waits with it, and so would whoever changes that.
+fn none_suspended(below: &[Arc<Device>]) -> Result<(), Refused> {
+    match below.iter().find(|device| device.is_suspended()) {
+        Some(suspended) => Err(Refused::OnSuspended(suspended.id())),
+        None => Ok(()),
     }
 }

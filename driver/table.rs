@@ -38,7 +38,6 @@ pub(crate) struct Table {
     ends: KVec<u64>,
     /// The first target on each drive: a flush goes to a drive once.
     drives: KVec<usize>,
-    logical_block_size: u32,
     zone: u64,
     capacity: u64,
     /// Bios for what goes to several targets; none with one target that has no zones.
@@ -66,7 +65,6 @@ impl Table {
             layout,
             ends: KVec::with_capacity(targets.len(), GFP_KERNEL)?,
             drives: KVec::new(),
-            logical_block_size: block,
             zone,
             capacity,
             bios: None,
@@ -134,11 +132,6 @@ impl Table {
     /// Its length in sectors.
     pub(crate) fn sectors(&self) -> u64 {
         self.ends.last().copied().unwrap_or(0)
-    }
-
-    /// Smallest unit of I/O, in bytes.
-    pub(crate) fn logical_block_size(&self) -> u32 {
-        self.logical_block_size
     }
 
     /// Size of a zone in sectors; 0 without zones.
@@ -227,18 +220,24 @@ impl Table {
         if let Layout::Striped { chunk, .. } = self.layout {
             limits.stripe(chunk.get(), self.targets.len());
         }
+        limits.cut_atomic_writes(self.borders());
         limits
     }
 
     /// What the engines of the drives can encrypt on a device with this table.
     pub(crate) fn engines(&self) -> Option<Engines> {
+        Engines::of(self.each_drive(), self.borders())
+    }
+
+    /// All places in bytes where a target of the device ends and another begins, or-ed: the lowest bit that is set is the
+    /// largest power of two that divides each. 0 with one target.
+    fn borders(&self) -> u64 {
         let inner = self.ends.split_last().map_or(&[][..], |(_, inner)| inner);
-        // The lowest bit that is set in one of them is the largest power of two that divides them all.
-        let borders = match self.layout {
+        let sectors = match self.layout {
             Layout::Joined => inner.iter().fold(0, |all, end| all | end),
             Layout::Striped { chunk, .. } => chunk.get(),
         };
-        Engines::of(self.each_drive(), borders * SECTOR)
+        sectors * SECTOR
     }
 
     /// A table asked for anew, which takes up what its backing devices have grown by.

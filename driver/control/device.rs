@@ -95,13 +95,13 @@ fn set(
         (None, false, None, None) => {}
         (Some(table), false, None, None) => change.retarget(device, table)?,
         (None, true, None, None) => change.resize(device)?,
-        (None, false, Some(State::Live), None) => device.resume()?,
+        (None, false, Some(State::Live), None) => change.resume(device)?,
         (None, false, Some(State::Suspended), None) => change.suspend(device, said.freeze)?,
         (None, false, None, Some(read_only)) => change.set_read_only(device, read_only)?,
         _ => return Err(Refused::Together),
     }
     if let Some(mode) = said.stats_mode {
-        device.set_stats_mode(mode);
+        change.set_stats_mode(device, mode)?;
     }
     Ok(())
 }

@@ -79,6 +79,10 @@ fn write_device(message: &mut Writer<'_>, device: &Device, caps: bool) -> Result
     message.string(device::NAME, device.name())?;
     message.u32(device::QUEUE_MODE, device.queue_mode() as u32)?;
     message.uint(device::GENERATION, device.generation())?;
+    message.u32(
+        device::LOGICAL_BLOCK_SIZE,
+        device.disk().logical_block_size(),
+    )?;
     device.with_settings(|settings| device_settings(message, settings, caps))
 }
 
@@ -88,7 +92,6 @@ fn device_settings(message: &mut Writer<'_>, settings: &Settings, caps: bool) ->
     message.u32(device::STATS_MODE, settings.stats_mode as u32)?;
     message.u32(device::READ_ONLY, settings.read_only.into())?;
     message.uint(device::SIZE, table.sectors() * crate::logic::extent::SECTOR)?;
-    message.u32(device::LOGICAL_BLOCK_SIZE, table.logical_block_size())?;
     if let Some(stripe) = table.stripe() {
         message.uint(device::STRIPE, stripe)?;
     }

@@ -125,15 +125,18 @@ impl Io {
             return bio.end(Status::IOERR);
         }
         match &path.route {
-            Route::One(target) => {
+            Route::One(target) if !target.device().is_throttled() => {
                 if let Err(status) = self.measure(path.stats_mode, &mut bio) {
                     return bio.end(status);
                 }
                 let sector = target.extent().map(bio.sector());
                 bio.redirect(target.device(), sector);
-                bio.submit();
+                // In the drive's queue, or else a retarget would not know of it.
+                bio.submit_at_once();
             }
-            Route::Tracked(target) => self.forward_tracked(path.stats_mode, target, bio),
+            Route::One(target) | Route::Tracked(target) => {
+                self.forward_tracked(path.stats_mode, target, bio)
+            }
             Route::Many(table) => many::forward(self, path.stats_mode, table, bio),
             Route::Held => self.hold(bio),
             Route::Gone => bio.end(Status::IOERR),

@@ -76,6 +76,7 @@ fn send(table: &Table, bios: &BioSet, mut bio: OwnedBio) {
             }
             return bio.leave_to_children();
         }
+        bio.clear_polled();
         match bios.split(&mut bio, place.room as u32) {
             Ok(mut front) => {
                 front.redirect(target.device(), sector);

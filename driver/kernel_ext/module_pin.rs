@@ -15,6 +15,21 @@ use kernel::prelude::*;
 pub(crate) struct ModulePin(());
 
 impl ModulePin {
+    /// Keeps the reference for [`Self::unforget`].
+    pub(super) fn forget(self) {
+        core::mem::forget(self);
+    }
+
+    /// The reference that was kept by [`Self::forget`].
+    ///
+    /// # Safety
+    ///
+    /// To be called once for each.
+    pub(super) unsafe fn unforget() -> Self {
+        // INVARIANT: By the contract of this function there is a reference that nobody else has.
+        Self(())
+    }
+
     /// Takes a reference. Fails with `ENODEV` if the module is being removed.
     pub(crate) fn new() -> Result<Self> {
         // SAFETY: This code is part of the module, so the module is there.

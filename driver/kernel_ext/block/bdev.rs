@@ -97,6 +97,18 @@ impl BlockDevice {
         !unsafe { (*queue).mq_ops }.is_null()
     }
 
+    /// Whether the block layer may hold bios back before its request queue knows of them: a cgroup has a limit for it.
+    #[inline(always)]
+    pub(crate) fn is_throttled(&self) -> bool {
+        // SAFETY: By the type invariant the device is live; its queue lives as long. So below.
+        let queue = unsafe { (*self.as_raw()).bd_queue };
+        #[cfg(CONFIG_BLK_DEV_THROTTLING)]
+        // SAFETY: As above; an aligned word is read whole.
+        return !unsafe { (&raw const (*queue).td).read_volatile() }.is_null();
+        #[cfg(not(CONFIG_BLK_DEV_THROTTLING))]
+        false
+    }
+
     /// Waits until all that was sent to the drive has ended, which a drive without a request queue
     /// does not know. Sleeps.
     pub(crate) fn drain(&self) {
@@ -133,9 +145,9 @@ impl BlockDevice {
 
 /// What a holder of block devices wants to know.
 pub(crate) trait HolderEvents: 'static {
-    /// The device `dev`, which is held, is gone; its I/O fails. Called in process context, while the
-    /// device is being removed; it may sleep, but not wait for I/O of the device.
-    fn lost(dev: DevT);
+    /// The device `dev`, which is held, goes. If by `surprise`, its I/O fails; or else it does what it is told until this
+    /// returns. Called in process context, while the device is being removed; it may sleep.
+    fn lost(dev: DevT, surprise: bool);
 }
 
 /// Who holds block devices exclusively. Opens by one holder do not exclude each other.
@@ -166,14 +178,14 @@ impl<E: HolderEvents> Holder<E> {
 /// Called by the block layer, with a live device whose `bd_holder_lock` is held.
 unsafe extern "C" fn mark_dead_callback<E: HolderEvents>(
     device: *mut bindings::block_device,
-    _surprise: bool,
+    surprise: bool,
 ) {
     // SAFETY: By the contract of this function; so below.
     let dev = DevT(unsafe { (*device).bd_dev });
     // SAFETY: As above. The callback has to unlock it.
     unsafe { bindings::mutex_unlock(&raw mut (*device).bd_holder_lock) };
     let _no_io = NoIo::new();
-    E::lost(dev);
+    E::lost(dev, surprise);
 }
 
 /// A block device that this value keeps open, exclusively for a [`Holder`].

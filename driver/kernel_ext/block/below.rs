@@ -4,7 +4,7 @@
 //! zones, evictions of keys. Whoever has the disk open may still ask when it has been removed.
 
 use super::{
-    super::{bindings, module_pin::ModulePin},
+    super::bindings,
     bdev::BlockDevice,
     inline_encryption::{ENABLED, Engines, InlineEncryption},
     zones::ZoneReport,
@@ -58,8 +58,6 @@ impl<D: Drives> Present<D> {
 pub(super) struct Below<D: Drives> {
     present: Arc<Present<D>>,
     encryption: Option<Pin<KBox<InlineEncryption<D>>>>,
-    // Dropped last: the module is there as long as it can be asked.
-    _pin: ModulePin,
 }
 
 impl<D: Drives> Below<D> {
@@ -73,7 +71,6 @@ impl<D: Drives> Below<D> {
         Ok(Self {
             present,
             encryption,
-            _pin: ModulePin::new()?,
         })
     }
 
@@ -88,11 +85,8 @@ impl<D: Drives> Below<D> {
     }
 
     /// Stands on other drives from now on. Sleeps. No bio may be on its way, and the old drives must have been left.
-    pub(super) fn set_drives(&self, drives: D, engines: Option<&Engines>) {
+    pub(super) fn set_drives(&self, drives: D) {
         self.present.set(Some(drives));
-        if let (Some(encryption), Some(engines)) = (self.encryption(), engines) {
-            encryption.widen(engines);
-        }
     }
 
     /// Has the drives forget the disk's keys. Sleeps. No bio may be on its way.
@@ -105,10 +99,10 @@ impl<D: Drives> Below<D> {
             .map_or(Ok(()), InlineEncryption::evict_all)
     }
 
-    /// Stands on nothing any more: the disk has been removed. Sleeps until what is on its way has ended, if it
-    /// may be encrypted.
-    pub(super) fn remove(&self) {
-        if let (Some(_), Some(drives)) = (self.encryption(), self.drives()) {
+    /// Stands on nothing any more: the disk has been removed. Sleeps; if it was `killed`, until what is on its way has
+    /// ended.
+    pub(super) fn remove(&self, killed: bool) {
+        if let (true, Some(drives)) = (killed, self.drives()) {
             drives.each().for_each(BlockDevice::drain);
         }
         // Drives with keys that are not known stay until their users evict them.

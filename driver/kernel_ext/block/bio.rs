@@ -263,6 +263,12 @@ impl OwnedBio {
         unsafe { (*self.0.as_raw()).bi_opf &= !bindings::SHUNT_REQ_PREFLUSH };
     }
 
+    /// The bio is not polled for: whoever does so asks one device, and it is about to go to several.
+    pub(crate) fn clear_polled(&mut self) {
+        // SAFETY: By the type invariant the bio is live and ours.
+        unsafe { (*self.0.as_raw()).bi_opf &= !bindings::SHUNT_REQ_POLLED };
+    }
+
     /// Changes what the bio does; its flags stay.
     pub(super) fn set_op(&mut self, op: Op) {
         let opf = self.opf() & !bindings::SHUNT_REQ_OP_MASK | op.0;
@@ -275,6 +281,14 @@ impl OwnedBio {
     pub(crate) fn submit(self) {
         // SAFETY: By the type invariant the bio is live and has not ended; it is given up here.
         unsafe { bindings::submit_bio_noacct(self.into_raw()) };
+    }
+
+    /// Hands the bio to the device that it points at, which has it when this returns: [`Self::submit`] may leave that to
+    /// the task until it returns to the block layer. May sleep.
+    #[inline(always)]
+    pub(crate) fn submit_at_once(self) {
+        // SAFETY: As of `submit`. The task's list of bios is put back.
+        unsafe { bindings::shunt_submit_bio_at_once(self.into_raw()) };
     }
 
     /// Ends the bio with `status`.

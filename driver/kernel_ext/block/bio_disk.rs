@@ -13,7 +13,7 @@
 //! [`block/holder.c`](srctree/block/holder.c)
 
 use super::{
-    super::bindings,
+    super::{bindings, module_pin::ModulePin},
     bdev::BlockDevice,
     below::{self, Below, Drives},
     bio::OwnedBio,
@@ -130,6 +130,7 @@ impl<T: Operations> BioDisk<T> {
         path: T::Path,
         drives: T::Drives,
     ) -> Result<Self> {
+        let pin = ModulePin::new()?;
         let below = KBox::new(Below::new(drives, settings.engines.as_ref())?, GFP_KERNEL)?;
         let private = KBox::pin_init(
             try_pin_init!(Private {
@@ -171,6 +172,8 @@ impl<T: Operations> BioDisk<T> {
             drop(unsafe { KBox::from_raw(below.as_ptr()) });
             return Err(error);
         }
+        // `free_disk` gives it up.
+        pin.forget();
         // INVARIANT: The disk was added, with its private data.
         Ok(Self {
             disk,
@@ -310,11 +313,18 @@ impl<T: Operations> BioDisk<T> {
     ///
     /// # Errors
     ///
-    /// `EBUSY` if somebody has; then nothing changes.
+    /// `EBUSY` if somebody has; then nothing changes. `EINTR` if the task got a signal.
     pub(crate) fn forbid_open(&self) -> Result {
         let disk = self.disk.as_ptr();
+        // Who reads the partitions anew has the lock, and may wait for I/O that is held: so it is not waited for.
+        // SAFETY: By the type invariant the disk is live.
+        if unsafe { bindings::shunt_disk_openers(disk) } != 0 {
+            return Err(EBUSY);
+        }
         // SAFETY: By the type invariant the disk is live; openers are counted under this lock.
-        unsafe { bindings::shunt_mutex_lock(&raw mut (*disk).open_mutex) };
+        to_result(unsafe {
+            bindings::shunt_mutex_lock_interruptible(&raw mut (*disk).open_mutex)
+        })?;
         // SAFETY: By the type invariant the disk is live.
         let unused = unsafe { bindings::shunt_disk_openers(disk) } == 0;
         if unused {
@@ -373,6 +383,7 @@ impl<T: Operations> BioDisk<T> {
 
 impl<T: Operations> Drop for BioDisk<T> {
     fn drop(&mut self) {
+        let killed = self.device().is_dead();
         // SAFETY: By the type invariant the disk was added. This waits until no bio is being
         // submitted, and fails those that come later.
         unsafe { bindings::del_gendisk(self.disk.as_ptr()) };
@@ -381,7 +392,7 @@ impl<T: Operations> Drop for BioDisk<T> {
         // SAFETY: It came from a `KBox`. No callback that uses it can run any more: `submit_bio` and
         // `open` need a disk that has not been removed.
         drop(unsafe { KBox::from_raw(self.private.as_ptr()) });
-        self.below().remove();
+        self.below().remove(killed);
         // SAFETY: The disk is removed; our reference is given up.
         unsafe { bindings::put_disk(self.disk.as_ptr()) };
     }
@@ -418,8 +429,8 @@ impl<T: Operations> Frozen<'_, T> {
     }
 
     /// Has those who ask the disk for its drives get others. Sleeps. The old ones must have been left.
-    pub(crate) fn set_drives(&mut self, drives: T::Drives, engines: Option<&Engines>) {
-        self.disk.below().set_drives(drives, engines);
+    pub(crate) fn set_drives(&mut self, drives: T::Drives) {
+        self.disk.below().set_drives(drives);
     }
 
     /// Changes what the disk can take, but for what its user set. To be called once.
@@ -552,6 +563,9 @@ unsafe extern "C" fn open_callback<T: Operations>(
 unsafe extern "C" fn free_disk_callback<D: Drives>(disk: *mut bindings::gendisk) {
     // SAFETY: By the contract of this function.
     let below = unsafe { (*disk).private_data }.cast::<Below<D>>();
+    // SAFETY: There is one for each disk that was added. It goes last: nothing of the module runs then.
+    let pin = unsafe { ModulePin::unforget() };
     // SAFETY: It came from a `KBox`; nobody can ask the disk any more.
     drop(unsafe { KBox::from_raw(below) });
+    drop(pin);
 }

@@ -29,8 +29,9 @@ impl DiskRef {
     }
 
     /// Tells those who use the disk, or a partition of it, that its data cannot be reached any
-    /// more: a file system shuts down. Sleeps. The disk itself stays.
-    pub(crate) fn report_dead(&self) {
+    /// more: a file system shuts down, and writes all out before unless this comes by `surprise`. Sleeps, and waits for
+    /// I/O of the disk. The disk itself stays.
+    pub(crate) fn report_dead(&self, surprise: bool) {
         let mut index = 0usize;
         loop {
             let guard = rcu::read_lock();
@@ -51,7 +52,7 @@ impl DiskRef {
             drop(guard);
             if held {
                 // SAFETY: The reference keeps the device.
-                unsafe { bindings::bdev_mark_dead(device.as_ptr(), true) };
+                unsafe { bindings::bdev_mark_dead(device.as_ptr(), surprise) };
                 // SAFETY: The reference was taken above.
                 unsafe { bindings::shunt_bdev_put(device.as_ptr()) };
             }

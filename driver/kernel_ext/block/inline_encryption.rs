@@ -147,18 +147,13 @@ impl<D: Drives> InlineEncryption<D> {
         unsafe { bindings::shunt_blk_crypto_register(self.profile.get(), queue) };
     }
 
-    /// Whether `engines` can do all that the disk has promised.
+    /// Whether `engines` can do all that the disk has promised. It never promises more than at first: a key that software
+    /// has encrypted with so far would be left there.
     pub(super) fn is_kept_by(&self, engines: Option<&Engines>) -> bool {
         engines.is_some_and(|engines| {
-            // SAFETY: Both are live; what is read is only written by `widen`, which nobody calls meanwhile.
+            // SAFETY: Both are live, and neither changes.
             unsafe { bindings::blk_crypto_has_capabilities(&engines.0, self.profile.get()) }
         })
-    }
-
-    /// Promises all that `engines` can do, which is no less than before.
-    pub(super) fn widen(&self, engines: &Engines) {
-        // SAFETY: Both are live. Readers see each number as it was or as it is, and both hold.
-        unsafe { bindings::blk_crypto_update_capabilities(self.profile.get(), &engines.0) };
     }
 
     /// Notes the key of a bio, if it has one.
@@ -184,7 +179,8 @@ impl<D: Drives> InlineEncryption<D> {
         }
     }
 
-    /// Has the drives forget all keys. Sleeps. No bio may be on its way.
+    /// Has the drives forget all keys. Sleeps. No bio may be on its way. The keys stay noted, since a bio that waits may
+    /// bring one to the next drive.
     ///
     /// # Errors
     ///
@@ -206,6 +202,7 @@ impl<D: Drives> InlineEncryption<D> {
                 break;
             }
             self.evict(key.cast());
+            next += 1;
         }
         if self.missed.load(Ordering::Relaxed) {
             return Err(EBUSY);
@@ -213,7 +210,7 @@ impl<D: Drives> InlineEncryption<D> {
         Ok(())
     }
 
-    /// Has the drives forget a key that is live, and forgets it. `evicting` must be held.
+    /// Has the drives forget a key that is live. Those that do not have it have nothing to do. `evicting` must be held.
     fn evict(&self, key: Key) {
         if let Some(drives) = self.present.get() {
             for drive in drives.each() {
@@ -221,8 +218,6 @@ impl<D: Drives> InlineEncryption<D> {
                 unsafe { bindings::blk_crypto_evict_key(drive.as_raw(), key) };
             }
         }
-        // SAFETY: By the type invariant it is initialised.
-        unsafe { bindings::xa_erase(self.noted.get(), index(key)) };
     }
 }
 
@@ -270,6 +265,8 @@ unsafe extern "C" fn evict_callback<D: Drives>(
     let this = unsafe { of::<D>(profile) };
     let _guard = this.evicting.lock();
     this.evict(key);
+    // SAFETY: By the type invariant it is initialised.
+    unsafe { bindings::xa_erase(this.noted.get(), index(key)) };
     0
 }
 

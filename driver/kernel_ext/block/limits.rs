@@ -29,6 +29,15 @@ impl QueueLimits {
         }
     }
 
+    /// Those of a disk at present.
+    pub(crate) fn of(disk: &BlockDevice) -> Self {
+        Self {
+            // SAFETY: It points into a live queue. The numbers may change one by one meanwhile.
+            raw: unsafe { *disk.limits() },
+            stacked: true,
+        }
+    }
+
     /// Narrows the limits to what `device` takes from `start` (sectors of 512 bytes) on.
     pub(crate) fn stack(&mut self, device: &BlockDevice, start: u64, prefix: &CStr) {
         let before = self.raw;
@@ -109,6 +118,24 @@ impl QueueLimits {
         }
     }
 
+    /// Makes atomic writes so small that none crosses a border between targets: the lowest bit of `borders`, in bytes,
+    /// divides each; 0 for none.
+    pub(crate) fn cut_atomic_writes(&mut self, borders: u64) {
+        let raw = &mut self.raw;
+        let whole = (borders & borders.wrapping_neg()) as u32;
+        if whole == 0 || raw.atomic_write_hw_unit_max <= whole {
+            return;
+        }
+        if raw.atomic_write_hw_unit_min > whole {
+            raw.atomic_write_hw_unit_min = 0;
+            raw.atomic_write_hw_unit_max = 0;
+            raw.atomic_write_hw_max = 0;
+        } else {
+            raw.atomic_write_hw_unit_max = whole;
+            raw.atomic_write_hw_max = raw.atomic_write_hw_max.min(whole);
+        }
+    }
+
     /// Says that `targets` devices take turns, `chunk` sectors each.
     pub(crate) fn stripe(&mut self, chunk: u64, targets: usize) {
         let bytes = u32::try_from(chunk << 9).unwrap_or(0);
@@ -169,6 +196,24 @@ impl QueueLimits {
         if old.atomic_write_hw_unit_max > new.atomic_write_hw_unit_max {
             return Err("larger atomic writes");
         }
+        if old.atomic_write_hw_unit_max != 0 {
+            // 0 is no boundary.
+            let first = |boundary: u32| boundary.wrapping_sub(1);
+            if new.atomic_write_hw_unit_min > old.atomic_write_hw_unit_min {
+                return Err("smaller atomic writes");
+            }
+            if first(new.atomic_write_hw_boundary) < first(old.atomic_write_hw_boundary) {
+                return Err("atomic writes across that boundary");
+            }
+        }
+        for (feature, what) in [
+            (bindings::SHUNT_BLK_FEAT_NOWAIT, "I/O that does not wait"),
+            (bindings::SHUNT_BLK_FEAT_POLL, "polled I/O"),
+        ] {
+            if old.features & !new.features & feature != 0 {
+                return Err(what);
+            }
+        }
         if old.max_write_streams > new.max_write_streams {
             return Err("more write streams");
         }
@@ -190,6 +235,13 @@ impl QueueLimits {
     pub(super) fn keep_user_settings(&mut self, present: &bindings::queue_limits) {
         self.raw.max_user_sectors = present.max_user_sectors;
         self.raw.max_user_discard_sectors = present.max_user_discard_sectors;
+        self.raw.max_user_wzeroes_unmap_sectors = present.max_user_wzeroes_unmap_sectors;
+        let (flags, feature) = (
+            bindings::SHUNT_BLK_USER_FLAGS,
+            bindings::SHUNT_BLK_FEAT_IO_STAT,
+        );
+        self.raw.flags = self.raw.flags & !flags | present.flags & flags;
+        self.raw.features = self.raw.features & !feature | present.features & feature;
     }
 
     /// The limits as the C side takes them.
