@@ -14,7 +14,7 @@ use crate::{
     },
     kernel_ext::block::{
         bdev::{BlockDevice, DevT},
-        bio_disk::{self, BioDisk},
+        bio_disk::{self, BioDisk, Frozen},
         disk_ref::DiskRef,
         hook::Contexts,
         limits::QueueLimits,
@@ -246,7 +246,7 @@ impl Device {
         old: &Table,
         limits: &mut QueueLimits,
     ) -> Result<(), Refused> {
-        let mut frozen = self.disk.freeze();
+        let mut frozen = self.freeze();
         self.drain(old)?;
         frozen.leave_drives().map_err(|_| Refused::UnknownKeys)?;
         frozen.set_limits(limits)?;
@@ -257,6 +257,15 @@ impl Device {
         self.disk.data().set_table(table);
         frozen.set_drives(table.clone());
         Ok(())
+    }
+
+    /// Holds new I/O up, once what the last change held up had its turn. Sleeps. While the device is suspended there is
+    /// no turn to have: what waits is for the resume, which is not to wait for more.
+    fn freeze(&self) -> Frozen<'_, Io> {
+        if !self.is_suspended() {
+            self.disk.let_in();
+        }
+        self.disk.freeze()
     }
 
     /// Waits for what is in flight. No new I/O may come.
@@ -277,7 +286,7 @@ impl Device {
 
     /// Changes what is measured. Sleeps.
     pub(crate) fn set_stats_mode(&self, mode: StatsMode) {
-        self.disk.freeze().path_mut().stats_mode = mode;
+        self.freeze().path_mut().stats_mode = mode;
         let mut settings = self.settings.lock();
         settings.stats_mode = mode;
         settings.untracked |= mode != StatsMode::Full;
@@ -285,7 +294,7 @@ impl Device {
 
     /// Refuses writes, or not. Sleeps. To allow them, the drives must be open for writing.
     pub(crate) fn set_read_only(&self, read_only: bool) {
-        self.disk.freeze().path_mut().read_only = read_only;
+        self.freeze().path_mut().read_only = read_only;
         self.disk.set_read_only(read_only);
         self.settings.lock().read_only = read_only;
     }
@@ -301,7 +310,7 @@ impl Device {
                 .freeze_file_system()
                 .map_err(Refused::FileSystem)?;
         }
-        let mut frozen = self.disk.freeze();
+        let mut frozen = self.freeze();
         let drained = self.drain(&self.table());
         if drained.is_ok() {
             frozen.path_mut().route = Route::Held;

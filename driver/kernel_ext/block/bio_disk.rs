@@ -13,7 +13,11 @@
 //! [`block/holder.c`](srctree/block/holder.c)
 
 use super::{
-    super::{bindings, module_pin::ModulePin},
+    super::{
+        bindings,
+        clock::{monotonic_ns, sleep_us},
+        module_pin::ModulePin,
+    },
     bdev::BlockDevice,
     below::{self, Below, Drives},
     bio::OwnedBio,
@@ -67,8 +71,9 @@ struct Private<T: Operations> {
     data: T::Data,
     path: UnsafeCell<T::Path>,
     leaving: AtomicBool,
+    /// Held by whoever holds bios up; until when they are to have their turn after that.
     #[pin]
-    changing: Mutex<()>,
+    changing: Mutex<u64>,
 }
 
 /// A bio-based disk that is in the system from its making until it is dropped.
@@ -87,6 +92,9 @@ pub(crate) struct BioDisk<T: Operations> {
 unsafe impl<T: Operations> Send for BioDisk<T> {}
 // SAFETY: As above.
 unsafe impl<T: Operations> Sync for BioDisk<T> {}
+
+/// Longest turn that bios have between two freezes, in ns.
+const LONGEST_TURN: u64 = 100_000_000;
 
 /// What a disk is made with.
 pub(crate) struct Settings<'a> {
@@ -137,7 +145,7 @@ impl<T: Operations> BioDisk<T> {
                 data,
                 path: UnsafeCell::new(path),
                 leaving: AtomicBool::new(false),
-                changing <- new_mutex!(()),
+                changing <- new_mutex!(0),
             }),
             GFP_KERNEL,
         )?;
@@ -269,10 +277,20 @@ impl<T: Operations> BioDisk<T> {
         &self.private().get_ref().data
     }
 
+    /// Lets bios go on for as long as the last freeze held them up, from its end on. Sleeps, for 0.2 s at most.
+    ///
+    /// Who waits at the gate of a frozen queue is woken when it opens, but has to run to get in: if it closes again at
+    /// once, the same bio may wait time and again. The block layer itself sends on what waits in a queue of requests.
+    pub(crate) fn let_in(&self) {
+        let until = *self.private().get_ref().changing.lock();
+        sleep_us(until.saturating_sub(monotonic_ns()) / 1000);
+    }
+
     /// Waits until no bio is being submitted, and holds new ones up until the result is dropped.
     /// Sleeps. Bios that were submitted before may still be on their way.
     pub(crate) fn freeze(&self) -> Frozen<'_, T> {
         let guard = self.private().get_ref().changing.lock();
+        let begun = monotonic_ns();
         let queue = self.queue();
         // SAFETY: The queue is live. The block layer wants this lock before the freeze.
         unsafe { bindings::shunt_mutex_lock(&raw mut (*queue).limits_lock) };
@@ -291,7 +309,8 @@ impl<T: Operations> BioDisk<T> {
             disk: self,
             memflags,
             limits_locked: true,
-            _guard: guard,
+            begun,
+            guard,
         }
     }
 
@@ -407,7 +426,8 @@ pub(crate) struct Frozen<'a, T: Operations> {
     disk: &'a BioDisk<T>,
     memflags: c_uint,
     limits_locked: bool,
-    _guard: Guard<'a, (), MutexBackend>,
+    begun: u64,
+    guard: Guard<'a, u64, MutexBackend>,
 }
 
 impl<T: Operations> Frozen<'_, T> {
@@ -458,6 +478,8 @@ impl<T: Operations> Drop for Frozen<'_, T> {
         } else {
             // SAFETY: By the type invariant the queue is frozen.
             unsafe { bindings::shunt_unfreeze_queue(queue, self.memflags) };
+            let now = monotonic_ns();
+            *self.guard = now + (now - self.begun).min(LONGEST_TURN);
         }
         if self.limits_locked {
             // SAFETY: By the type invariant it is locked.

@@ -31,6 +31,7 @@ mod many;
 mod matrix;
 mod metrics;
 mod modes;
+mod pace;
 mod packaging;
 mod polled;
 mod privilege;
@@ -84,6 +85,7 @@ const TOPICS: &[&[Case]] = &[
     tables::CASES,
     queue::CASES,
     retarget::CASES,
+    pace::CASES,
     suspend::CASES,
     resize::CASES,
     set::CASES,

@@ -67,7 +67,7 @@ fn through_retargets(what: &str, path: &str, twins: &[Dm; 2], moves: u32) {
         if let Err(why) = client.change_device(&Selector::name("vol0"), change) {
             panic!("retarget {number}: {why}");
         }
-        // With no gap at all between two, I/O that waits for the one may also have to wait for the next.
+        // I/O gets its turn before the next.
         let at_work = Poll::for_at_most(Duration::from_millis(5));
         busy += u32::from(at_work.until(|| (ios() > before).then_some(())).is_some());
     });
