@@ -17,7 +17,6 @@ const COMPLAINTS: &[&str] = &[
     "sleeping function called",
     "scheduling while atomic",
     "unreferenced object",
-    "new suspected memory leaks",
     "general protection",
     "Call Trace",
     "blocked for more than",

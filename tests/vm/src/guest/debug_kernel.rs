@@ -25,24 +25,48 @@ pub(crate) fn limit(limit: Duration) -> Duration {
     limit * if runs() { SLOWNESS } else { 1 }
 }
 
-/// Puts what was leaked since the boot into the kernel log, where it counts as a complaint.
+/// Begins to look for leaks: of what the kernel lost by itself until now, nothing is said any more.
+pub(super) fn forget_leaks() {
+    if !runs() {
+        return;
+    }
+    match leaks() {
+        // It was in use before: by a system that mapped devices as it came up.
+        Ok(report) if report.contains("[shunt]") => tell(&report),
+        Ok(_) => {}
+        Err(why) => tell(&why),
+    }
+    if let Err(why) = fs::write(LEAKS, "clear") {
+        tell(&format!("BUG: {LEAKS}: {why}"));
+    }
+}
+
+/// Puts what was leaked since [`forget_leaks`] into the kernel log, where it counts as a complaint.
 pub(super) fn look_for_leaks() {
     if !runs() {
         return;
     }
     thread::sleep(YOUNG);
+    match leaks() {
+        Ok(report) if report.is_empty() => tell("kmemleak: nothing found"),
+        Ok(report) => tell(&report),
+        Err(why) => tell(&why),
+    }
+}
+
+/// What nothing refers to.
+fn leaks() -> Result<String, String> {
     let scanned = (0..2).try_for_each(|_| fs::write(LEAKS, "scan"));
     let found = scanned.and_then(|()| fs::read_to_string(LEAKS));
-    let report = match found {
-        Ok(report) if report.is_empty() => "kmemleak: nothing found".to_owned(),
-        Ok(report) => report,
-        Err(why) => format!("BUG: no scan for leaks: {LEAKS}: {why}"),
-    };
+    found.map_err(|why| format!("BUG: no scan for leaks: {LEAKS}: {why}"))
+}
+
+/// Puts lines into the kernel log, and so on the console, which is the only way to tell.
+pub(super) fn tell(lines: &str) {
     let Ok(mut log) = fs::OpenOptions::new().write(true).open("/dev/kmsg") else {
         return;
     };
-    for line in report.lines() {
-        // The console is the only way to tell.
+    for line in lines.lines() {
         let _ = log.write_all(line.as_bytes());
     }
 }

@@ -30,7 +30,12 @@ pub(crate) fn run() -> Result<bool, String> {
     let served = match (std::process::id(), mode.as_str()) {
         (1, "shell") => run_shell(),
         (1, "system") => system::boot(),
-        (_, "system") => return serve().and_then(|()| system::power_off()).map(|()| true),
+        (_, "system") => {
+            serve()?;
+            system::take_down();
+            debug_kernel::look_for_leaks();
+            return system::power_off().map(|()| true);
+        }
         (1, _) => serve(),
         _ => {
             return Err(
@@ -65,6 +70,7 @@ fn run_shell() -> Result<(), String> {
 }
 
 fn serve() -> Result<(), String> {
+    debug_kernel::forget_leaks();
     // The port is nobody's terminal: else a case, which is a process group of its own, could not read from it.
     let control = OpenOptions::new()
         .read(true)

@@ -10,6 +10,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use shunt::{Client, Selector};
+
+use super::debug_kernel;
 use super::flash::find_ready;
 use super::wait::Poll;
 use super::work::prepare;
@@ -147,6 +150,30 @@ pub(super) fn boot() -> Result<(), String> {
     }
     run("systemctl enable --quiet shuntd.service runner.service")?;
     Err(format!("/sbin/init: {}", Command::new("/sbin/init").exec()))
+}
+
+/// Unmaps every device and unloads the module, before the scan for leaks.
+pub(super) fn take_down() {
+    if !debug_kernel::runs() {
+        return;
+    }
+    let unmount = format!("umount {MOUNTED}");
+    let ended = ["systemctl stop shuntd.service", &unmount, "udevadm settle"]
+        .into_iter()
+        .try_for_each(run)
+        .and_then(|()| unmap_all().map_err(|why| why.to_string()))
+        .and_then(|()| run("rmmod shunt"));
+    if let Err(why) = ended {
+        debug_kernel::tell(&format!("BUG: shunt does not go: {why}"));
+    }
+}
+
+fn unmap_all() -> Result<(), shunt::Error> {
+    let mut client = Client::connect()?;
+    for device in client.devices()? {
+        client.delete_device(&Selector::Id(device.id))?;
+    }
+    Ok(())
 }
 
 /// Ends the system in good order.
