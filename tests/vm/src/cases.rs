@@ -55,7 +55,7 @@ mod ynl;
 mod zoned;
 
 const TOPICS: &[&[Case]] = &[
-    // It takes longest, where it runs: one guest has it while another takes the rest.
+    // They take longest, where they run: the guests end together if they begin with them.
     faults::CASES,
     data::CASES,
     ranges::CASES,
@@ -124,6 +124,11 @@ impl Case {
     /// Topic and name, by which the case is known.
     pub(crate) fn full_name(&self) -> String {
         format!("{}/{}", self.topic, self.name)
+    }
+
+    /// Whether it is a matter of minutes, so that guests side by side had better take one each.
+    pub(crate) fn is_long(&self) -> bool {
+        self.topic == faults::TOPIC
     }
 
     /// What it runs in.

@@ -11,15 +11,18 @@ use crate::guest::module::Module;
 use crate::guest::shunt::{Device, QUEUES, list, refusal};
 use crate::guest::state::State;
 
+pub(crate) const TOPIC: &str = "faults";
+
+// The longest first.
 cases!("faults":
-    a_map_without_memory_maps_nothing,
-    a_map_of_several_targets_without_memory_maps_nothing,
     a_map_with_a_request_queue_without_memory_maps_nothing,
+    a_map_of_several_targets_without_memory_maps_nothing,
+    a_map_without_memory_maps_nothing,
     a_retarget_without_memory_leaves_the_table,
+    io_goes_on_while_there_is_no_memory,
     a_change_without_memory_changes_nothing,
     an_unmap_without_memory_is_whole,
     io_that_fails_below_fails_above_and_is_counted,
-    io_goes_on_while_there_is_no_memory,
 );
 
 /// Fails each allocation of a command in its turn, up to the one that it does not make. It must be refused and change

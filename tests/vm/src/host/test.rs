@@ -74,7 +74,7 @@ fn short(release: &str) -> &str {
     release.split('+').next().unwrap_or(release)
 }
 
-/// Topics that no guest has begun, in their order.
+/// Topics that no guest has begun, in their order; a case that takes long is as good as one.
 type Topics = Mutex<VecDeque<Vec<&'static Case>>>;
 
 /// The cases that a guest is to run: those of the topic that it has begun, then of the next one that none has.
@@ -103,7 +103,7 @@ impl Left<'_> {
 
 /// Runs the cases on one kernel, in one guest or several at once; a verdict of each.
 fn run_on(parts: &Parts, cases: &[&'static Case], label: &str) -> Result<Vec<Tally>> {
-    let topics = cases.chunk_by(|one, next| one.topic == next.topic);
+    let topics = cases.chunk_by(|one, next| one.topic == next.topic && !one.is_long());
     let topics = Mutex::new(topics.map(<[_]>::to_vec).collect());
     let guests = parts.guests()?;
     thread::scope(|scope| {
