@@ -8,6 +8,7 @@ pub(crate) mod debug_kernel;
 pub(crate) mod demo;
 pub(crate) mod direct;
 pub(crate) mod dm;
+pub(crate) mod encrypted;
 pub(crate) mod events;
 pub(crate) mod faults;
 pub(crate) mod fio;

@@ -1,54 +1,58 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A file system that leaves encryption to the block layer can do so on a device.
+//! A file system can leave encryption to a device: the drive does it, where it can, and else the kernel.
 
-use std::fs;
+use std::fs::File;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
 
 use crate::guest::case::skip;
-use crate::guest::command::{run, run_words};
-use crate::guest::direct::Direct;
+use crate::guest::command::run;
+use crate::guest::direct::checksum;
+use crate::guest::encrypted::{
+    NAME, OTHERS, assert_hidden, is_possible, make_file_system, read, read_with, wrapped_key,
+    write, write_with,
+};
 use crate::guest::flash::flash;
 use crate::guest::module::Module;
 use crate::guest::mount::Mount;
 use crate::guest::shunt::{Device, QUEUES};
+use crate::guest::state::refused_without_change;
+use crate::guest::sysfs;
+use crate::guest::test_drive::{ALL_UNITS, BYTES, SLOTS, TestDrives};
+use crate::guest::wait::wait_until;
 
 cases!("encryption":
     what_is_encrypted_inline_is_encrypted_on_the_drive,
+    a_drive_encrypts_what_a_file_system_leaves_to_it,
+    a_retarget_takes_the_keys_along,
+    retargets_under_encrypted_reads_leave_no_key_behind,
+    a_forced_unmap_leaves_no_key_in_the_drive,
+    a_retarget_to_a_drive_that_encrypts_less_is_refused,
+    a_border_within_a_data_unit_takes_that_size_away,
+    several_drives_encrypt_what_all_of_them_can,
+    caps_says_who_encrypts,
+    a_key_that_only_hardware_can_unwrap_is_used_through_a_device,
 );
 
-const MIB: usize = 1 << 20;
-
-/// Gives a mounted file system a key; then makes an encrypted folder with a file in it, or reads that.
-const FILE: &str = "
-import fcntl, os, struct, sys
-ADD_KEY, SET_POLICY = 0xc0506617, 0x800c6613
-root, verb, text = sys.argv[1:]
-key = bytearray(struct.pack('II32xIII28x', 2, 0, 64, 0, 0) + bytes(range(64)))
-fcntl.ioctl(os.open(root, os.O_RDONLY), ADD_KEY, key)
-folder = root + '/secret'
-if verb == 'write':
-    os.mkdir(folder)
-    policy = struct.pack('BBBBB3x16s', 2, 1, 4, 3, 0, bytes(key[8:24]))
-    fcntl.ioctl(os.open(folder, os.O_RDONLY), SET_POLICY, policy)
-    with open(folder + '/file', 'w') as file:
-        file.write(text * 65536)
-        os.fsync(file.fileno())
-else:
-    print(open(folder + '/file').read() == text * 65536)
-";
-
-const TEXT: &str = "0123456789abcdef";
+const MIB: u64 = 1 << 20;
 
 fn needed() {
-    let symbols = fs::read_to_string("/proc/kallsyms").unwrap_or_default();
-    let has = |symbol: &str| symbols.lines().any(|line| line.ends_with(symbol));
-    if !has(" fscrypt_set_bio_crypt_ctx") || !has(" blk_crypto_fallback_start_using_mode") {
+    if !is_possible() {
         skip("this kernel does not encrypt inline");
     }
 }
 
-fn file(mount: &Mount, verb: &str) -> String {
-    let folder = mount.folder().display().to_string();
-    run_words(&["python3", "-c", FILE, &folder, verb, TEXT])
+/// Loads the drives, each with a sum of sizes of data units.
+#[track_caller]
+fn load(units: [u32; 2]) -> TestDrives {
+    TestDrives::load(&format!("data_units={},{}", units[0], units[1]))
+}
+
+/// Sum of the sizes of data units that a disk encrypts, by sysfs.
+fn units(disk: &str) -> Option<u32> {
+    let text = sysfs::read(&format!("/sys/block/{disk}/queue/crypto/modes/AES-256-XTS"))?;
+    let digits = text.strip_prefix("0x").expect("it is in hexadecimal");
+    Some(u32::from_str_radix(digits, 16).expect("it is a number"))
 }
 
 fn what_is_encrypted_inline_is_encrypted_on_the_drive() {
@@ -59,21 +63,254 @@ fn what_is_encrypted_inline_is_encrypted_on_the_drive() {
             let _module = Module::load();
             let to = format!("{},length=32M", drive.path);
             let device = Device::map_with("vol0", &to, &["--queue", queue]);
-            run(&format!("mkfs.ext4 -q -F -O encrypt {}", device.path()));
+            make_file_system(device.path(), 1024);
             let mount = Mount::ext4_encrypted_inline(device.path());
-            file(&mount, "write");
-            assert_eq!(file(&mount, "read").trim(), "True");
+            write(&mount);
+            read(&mount);
         }
-        let below = Direct::open_to_read(&drive.path);
-        for place in 0..32 {
-            let bytes = below.read((place * MIB) as u64, MIB);
-            let text = bytes
-                .chunks(4096)
-                .any(|block| block.starts_with(TEXT.as_bytes()));
-            assert!(!text, "the text is on the drive, in MiB {place}");
-        }
+        assert_hidden(&drive.path, 32 * MIB);
         // The file system itself makes the same of it.
         let mount = Mount::ext4(&drive.path);
-        assert_eq!(file(&mount, "read").trim(), "True");
+        read(&mount);
+    }
+}
+
+fn a_drive_encrypts_what_a_file_system_leaves_to_it() {
+    needed();
+    for (queue, block) in QUEUES.into_iter().zip([4096, 1024]) {
+        let drives = load([ALL_UNITS, 0]);
+        let drive = drives.drive(0);
+        {
+            let _module = Module::load();
+            let device = Device::map_with("vol0", &drive.path, &["--queue", queue]);
+            make_file_system(device.path(), block);
+            let mount = Mount::ext4_encrypted_inline(device.path());
+            write(&mount);
+            let programmed = drive.keys_programmed();
+            assert!(
+                programmed > SLOTS,
+                "{programmed} keys of {} files, {queue}",
+                OTHERS + 1
+            );
+            assert_eq!(drive.keys(), SLOTS);
+            read(&mount);
+            drop(mount);
+            assert_eq!(drive.keys(), 0, "keys stay in the drive");
+            // A key that took the slot of another one evicted nothing.
+            assert_eq!(drive.keys_evicted(), SLOTS);
+        }
+        assert_hidden(&drive.path, BYTES);
+        // By the drive without a device, and by the kernel, it is the same.
+        read(&Mount::ext4_encrypted_inline(&drive.path));
+        let programmed = drive.keys_programmed();
+        read(&Mount::ext4(&drive.path));
+        assert_eq!(drive.keys_programmed(), programmed);
+    }
+}
+
+fn a_retarget_takes_the_keys_along() {
+    needed();
+    for queue in QUEUES {
+        let drives = load([ALL_UNITS; 2]);
+        let (old, new) = (drives.drive(0), drives.drive(1));
+        let _module = Module::load();
+        let device = Device::map_with("vol0", &old.path, &["--queue", queue]);
+        make_file_system(device.path(), 4096);
+        let mount = Mount::ext4_encrypted_inline(device.path());
+        write(&mount);
+        read(&mount);
+        // Its key stays the same one as long as it is open.
+        let open = File::open(mount.folder().join(NAME)).expect("the file is there");
+        device.order("suspend", &["--freeze"]);
+        let (from, to) = (&old.path, &new.path);
+        run(&format!("dd if={from} of={to} bs=1M oflag=direct"));
+        assert!(old.keys() > 0);
+        device.retarget(&new.path);
+        assert_eq!(old.keys(), 0, "keys stay in the old drive");
+        device.order("resume", &[]);
+        assert_eq!(new.keys(), 0);
+        read(&mount);
+        assert!(new.keys() > 0, "the new drive does not encrypt, {queue}");
+        drop(open);
+        drop(mount);
+        assert_eq!((old.keys(), new.keys()), (0, 0));
+    }
+}
+
+fn retargets_under_encrypted_reads_leave_no_key_behind() {
+    needed();
+    for queue in QUEUES {
+        let drives = load([ALL_UNITS; 2]);
+        let both = [drives.drive(0), drives.drive(1)];
+        let _module = Module::load();
+        let device = Device::map_with("vol0", &both[0].path, &["--queue", queue]);
+        make_file_system(device.path(), 4096);
+        let mount = Mount::ext4_encrypted_inline(device.path());
+        write(&mount);
+        device.order("suspend", &["--freeze"]);
+        let (from, to) = (&both[0].path, &both[1].path);
+        run(&format!("dd if={from} of={to} bs=1M oflag=direct"));
+        device.order("resume", &[]);
+
+        let file = mount.folder().join(NAME).display().to_string();
+        let wanted = checksum(&file, 0..MIB / 4);
+        let rounds = AtomicU32::new(0);
+        let done = AtomicBool::new(false);
+        let mut keys = Vec::new();
+        thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    assert_eq!(checksum(&file, 0..MIB / 4), wanted);
+                    rounds.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+            // A panic here would leave the reader at work.
+            for turn in 1..=6 {
+                let (old, new) = (&both[(turn + 1) % 2], &both[turn % 2]);
+                let seen = rounds.load(Ordering::Relaxed);
+                wait_until("the file is read", || {
+                    rounds.load(Ordering::Relaxed) > seen + 1 || reader.is_finished()
+                });
+                let before = old.keys();
+                device.retarget(&new.path);
+                keys.push((before > 0, old.keys()));
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        assert_eq!(keys, [(true, 0); 6], "keys in the old drive, {queue}");
+        drop(mount);
+        assert_eq!((both[0].keys(), both[1].keys()), (0, 0));
+    }
+}
+
+fn a_forced_unmap_leaves_no_key_in_the_drive() {
+    needed();
+    for queue in QUEUES {
+        let drives = load([ALL_UNITS, 0]);
+        let drive = drives.drive(0);
+        let _module = Module::load();
+        let device = Device::map_with("vol0", &drive.path, &["--queue", queue]);
+        make_file_system(device.path(), 4096);
+        let mount = Mount::ext4_encrypted_inline(device.path());
+        write(&mount);
+        // A file system that is shut down forgets what is not in use.
+        let open = File::open(mount.folder().join(NAME)).expect("the file is there");
+        assert!(drive.keys() > 0);
+        device.force_unmap();
+        assert_eq!(drive.keys(), 0, "keys stay in the drive");
+        drop(open);
+        drop(mount);
+        assert_eq!(drive.keys(), 0);
+    }
+}
+
+fn a_retarget_to_a_drive_that_encrypts_less_is_refused() {
+    needed();
+    for fewer in [0, 512] {
+        let drives = load([ALL_UNITS, fewer]);
+        let _module = Module::load();
+        let device = Device::map("vol0", &drives.drive(0).path);
+        make_file_system(device.path(), 4096);
+        let mount = Mount::ext4_encrypted_inline(device.path());
+        write(&mount);
+        let keys = drives.drive(0).keys();
+        let to = drives.drive(1).path;
+        let why = refused_without_change(&["retarget", "vol0", "--to", &to]);
+        assert!(why.contains("inline encryption"), "{why}");
+        assert_eq!(units(device.disk()), Some(ALL_UNITS));
+        assert_eq!(drives.drive(0).keys(), keys);
+        read(&mount);
+    }
+}
+
+fn a_border_within_a_data_unit_takes_that_size_away() {
+    needed();
+    let drives = load([ALL_UNITS; 2]);
+    let (one, other) = (drives.drive(0), drives.drive(1));
+    let _module = Module::load();
+    for (first, words, wanted) in [
+        ("length=8M", ["--queue", "bio"], ALL_UNITS),
+        ("offset=512,length=8M", ["--queue", "mq"], ALL_UNITS),
+        ("length=8390656", ["--queue", "bio"], 512 + 1024 + 2048),
+        ("length=8389120", ["--queue", "mq"], 512),
+        ("length=8M", ["--stripe", "64K"], ALL_UNITS),
+    ] {
+        let to = format!("{},{first}", one.path);
+        let next = format!("{},length=8M", other.path);
+        let words = [&["--to", &next], &words[..]].concat();
+        let device = Device::map_with("vol0", &to, &words);
+        assert_eq!(units(device.disk()), Some(wanted), "{first}, {words:?}");
+        let programmed = || one.keys_programmed() + other.keys_programmed();
+        let before = programmed();
+        make_file_system(device.path(), 4096);
+        let mount = Mount::ext4_encrypted_inline(device.path());
+        write(&mount);
+        read(&mount);
+        // Without blocks of that size, the kernel encrypts.
+        assert_eq!(programmed() > before, wanted & 4096 != 0, "{first}");
+        drop(mount);
+        assert_eq!((one.keys(), other.keys()), (0, 0));
+    }
+}
+
+fn several_drives_encrypt_what_all_of_them_can() {
+    needed();
+    for (offered, wanted) in [
+        ([ALL_UNITS, 0], None),
+        ([0, ALL_UNITS], None),
+        ([512, 4096], None),
+        ([ALL_UNITS, 512 + 4096], Some(512 + 4096)),
+    ] {
+        let drives = load(offered);
+        let _module = Module::load();
+        let other = drives.drive(1).path;
+        let device = Device::map_with("vol0", &drives.drive(0).path, &["--to", &other]);
+        assert_eq!(units(device.disk()), wanted, "{offered:?}");
+    }
+}
+
+fn caps_says_who_encrypts() {
+    needed();
+    let drives = load([ALL_UNITS, 0]);
+    let _module = Module::load();
+    let line = |device: &Device| {
+        let table = run(&format!("shunt caps {}", device.name()));
+        let mut lines = table.lines().map(str::to_owned);
+        let line = lines.find(|line| line.starts_with("inline encryption"));
+        line.expect("caps has a line on inline encryption")
+    };
+    let device = Device::map("vol0", &drives.drive(0).path);
+    let words = line(&device);
+    assert_eq!(words.matches("yes").count(), 2, "{words}");
+    drop(device);
+    let device = Device::map("vol0", &drives.drive(1).path);
+    let words = line(&device);
+    assert!(!words.contains("yes"), "{words}");
+}
+
+fn a_key_that_only_hardware_can_unwrap_is_used_through_a_device() {
+    needed();
+    for queue in QUEUES {
+        let drives = load([ALL_UNITS, 0]);
+        let drive = drives.drive(0);
+        let _module = Module::load();
+        let device = Device::map_with("vol0", &drive.path, &["--queue", queue]);
+        let says =
+            |file: &str| sysfs::read(&format!("/sys/block/{}/queue/crypto/{file}", device.disk()));
+        assert_eq!(says("hw_wrapped_keys").as_deref(), Some("supported"));
+        assert_eq!(says("raw_keys").as_deref(), Some("supported"));
+        let key = wrapped_key(device.path());
+        make_file_system(device.path(), 4096);
+        {
+            let mount = Mount::ext4_encrypted_inline(device.path());
+            write_with(&mount, &key);
+            assert_eq!(drive.keys(), 1);
+            read_with(&mount, &key);
+        }
+        assert_eq!(drive.keys(), 0);
+        drop(device);
+        assert_hidden(&drive.path, BYTES);
+        // The drive itself takes the key that came through the device.
+        read_with(&Mount::ext4_encrypted_inline(&drive.path), &key);
     }
 }

@@ -7,11 +7,14 @@ use std::fs;
 use crate::guest::command::{attempt, run};
 use crate::guest::direct::{Buffer, Direct};
 use crate::guest::dm::Dm;
+use crate::guest::encrypted;
 use crate::guest::flash::{ZONE, rich, zoned};
 use crate::guest::module::Module;
+use crate::guest::mount::Mount;
 use crate::guest::nvmet::Namespace;
 use crate::guest::scsi_debug::ScsiDebug;
 use crate::guest::shunt::Device;
+use crate::guest::test_drive::{ALL_UNITS, TestDrive, TestDrives};
 use crate::guest::trace::issued_during;
 use crate::guest::zones::{order, reset_all, zones};
 
@@ -68,16 +71,6 @@ const PLAIN: &[Row] = &[
             works(&["blkdiscard", "--force", "--length", "1M", on.path])
         })
     }),
-    ("secure erase", |on| {
-        works(&[
-            "blkdiscard",
-            "--force",
-            "--secure",
-            "--length",
-            "1M",
-            on.path,
-        ])
-    }),
     ("write zeroes, blocks kept", |on| {
         reaches(on, "WZ", || {
             works(&["fallocate", "--zero-range", "--length", "1M", on.path])
@@ -101,9 +94,6 @@ const PLAIN: &[Row] = &[
     ("protection information", |on| {
         fs::read_to_string(format!("/sys/block/{}/integrity/format", disk(on)))
             .is_ok_and(|format| format.trim() != "none")
-    }),
-    ("inline encryption by the drive", |on| {
-        fs::exists(format!("/sys/block/{}/queue/crypto", disk(on))).is_ok_and(|is| is)
     }),
     ("DAX", |on| queue(on, "dax")),
     ("partitions (BLKRRPART)", |on| {
@@ -142,6 +132,29 @@ const PLAIN: &[Row] = &[
         ])
     }),
 ];
+
+/// On a drive in memory.
+const IN_MEMORY: &[Row] = &[("secure erase", |on| {
+    reaches(on, "DE", || {
+        works(&[
+            "blkdiscard",
+            "--force",
+            "--secure",
+            "--length",
+            "1M",
+            on.path,
+        ])
+    })
+})];
+
+/// On that too, where the kernel has it.
+const ENCRYPTED: &[Row] = &[("inline encryption by the drive", |on| {
+    let drive = TestDrive::named(on.drive);
+    let before = drive.keys_programmed();
+    encrypted::make_file_system(on.path, 4096);
+    encrypted::write(&Mount::ext4_encrypted_inline(on.path));
+    drive.keys_programmed() > before
+})];
 
 /// On a drive with zones.
 const ZONED: &[Row] = &[
@@ -277,6 +290,14 @@ fn the_table_of_operations_holds() {
     let of = format!("of={}", rich().path);
     let _ = attempt(&["dd", "if=/dev/zero", &of, "bs=1M", "oflag=direct"]);
     let mut found = lines(&rich().path, |_| {}, PLAIN);
+    found.extend({
+        let drives = TestDrives::load("");
+        lines(&drives.drive(0).path, |_| {}, IN_MEMORY)
+    });
+    if encrypted::is_possible() {
+        let drives = TestDrives::load(&format!("data_units={ALL_UNITS}"));
+        found.extend(lines(&drives.drive(0).path, |_| {}, ENCRYPTED));
+    }
     found.extend(lines(&zoned(0).path, reset_all, ZONED));
     let scsi = ScsiDebug::load("dev_size_mb=16");
     found.extend(lines(scsi.path(), |_| {}, SCSI));
@@ -285,10 +306,14 @@ fn the_table_of_operations_holds() {
         .map(|(_, rest)| rest);
     let table = table.and_then(|rest| rest.split_once("<!-- end -->"));
     let (table, _) = table.expect("the document has a table of operations");
+    let is_possible = |line: &&str| {
+        encrypted::is_possible() || !line.starts_with(&format!("| {} |", ENCRYPTED[0].0))
+    };
     let said: Vec<&str> = table
         .lines()
         .filter(|line| line.starts_with('|'))
         .skip(2)
+        .filter(is_possible)
         .collect();
     assert_eq!(
         said,

@@ -17,6 +17,12 @@ const FILE: &str = "/payload/testdrive.ko";
 /// Size of each in bytes.
 pub(crate) const BYTES: u64 = 32 << 20;
 
+/// How many keys a drive holds at a time.
+pub(crate) const SLOTS: u64 = 4;
+
+/// Sum of all sizes of data units that a drive can be told to encrypt, by `data_units=`.
+pub(crate) const ALL_UNITS: u32 = 512 + 1024 + 2048 + 4096;
+
 /// The loaded module, with two drives.
 pub(crate) struct TestDrives;
 
@@ -75,6 +81,24 @@ impl TestDrive {
     #[track_caller]
     pub(crate) fn secure_erases(&self) -> u64 {
         self.count("secure_erases")
+    }
+
+    /// How often a key was programmed into one of its slots.
+    #[track_caller]
+    pub(crate) fn keys_programmed(&self) -> u64 {
+        self.count("keys_programmed")
+    }
+
+    /// How often a key was taken out of one of its slots.
+    #[track_caller]
+    pub(crate) fn keys_evicted(&self) -> u64 {
+        self.count("keys_evicted")
+    }
+
+    /// Slots that hold a key now.
+    #[track_caller]
+    pub(crate) fn keys(&self) -> u64 {
+        self.count("keys")
     }
 
     #[track_caller]
