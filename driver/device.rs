@@ -212,7 +212,7 @@ impl Device {
         }
         let mut limits = table.limits();
         limits
-            .keep_promises(&QueueLimits::of(self.disk()))
+            .keep_promises(&QueueLimits::promised(self.disk(), &old.limits()))
             .map_err(Refused::Promised)?;
         if !table.has_zones_of(&old) {
             return Err(Refused::Promised("other zones"));
@@ -364,7 +364,8 @@ impl Device {
 
     /// Keeps everybody from opening it, before it is dropped. `EBUSY` if somebody has it open.
     pub(crate) fn forbid_open(&self) -> Result {
-        self.disk.forbid_open()
+        // Whoever closes a suspended device, or reads its partitions, may wait for I/O that is held.
+        self.disk.forbid_open(self.is_suspended())
     }
 
     /// Fails its I/O, also what waits, before it is dropped. Sleeps.

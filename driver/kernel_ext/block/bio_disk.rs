@@ -332,12 +332,12 @@ impl<T: Operations> BioDisk<T> {
     ///
     /// # Errors
     ///
-    /// `EBUSY` if somebody has; then nothing changes. `EINTR` if the task got a signal.
-    pub(crate) fn forbid_open(&self) -> Result {
+    /// `EBUSY` if somebody has; then nothing changes. `EINTR` if the task got a signal. Whoever is about to close it is
+    /// waited for, unless that must be answered `at_once`.
+    pub(crate) fn forbid_open(&self, at_once: bool) -> Result {
         let disk = self.disk.as_ptr();
-        // Who reads the partitions anew has the lock, and may wait for I/O that is held: so it is not waited for.
         // SAFETY: By the type invariant the disk is live.
-        if unsafe { bindings::shunt_disk_openers(disk) } != 0 {
+        if at_once && unsafe { bindings::shunt_disk_openers(disk) } != 0 {
             return Err(EBUSY);
         }
         // SAFETY: By the type invariant the disk is live; openers are counted under this lock.

@@ -29,13 +29,13 @@ impl QueueLimits {
         }
     }
 
-    /// Those of a disk at present.
-    pub(crate) fn of(disk: &BlockDevice) -> Self {
-        Self {
-            // SAFETY: It points into a live queue. The numbers may change one by one meanwhile.
-            raw: unsafe { *disk.limits() },
-            stacked: true,
-        }
+    /// What `disk` shows at present, but for numbers that the block layer changes by itself: those are of `drives`.
+    pub(crate) fn promised(disk: &BlockDevice, drives: &Self) -> Self {
+        // SAFETY: It points into a live queue. The numbers may change one by one meanwhile.
+        let mut raw = unsafe { *disk.limits() };
+        raw.max_open_zones = drives.raw.max_open_zones;
+        raw.max_active_zones = drives.raw.max_active_zones;
+        Self { raw, stacked: true }
     }
 
     /// Narrows the limits to what `device` takes from `start` (sectors of 512 bytes) on.

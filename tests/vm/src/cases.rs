@@ -16,6 +16,7 @@ mod caps;
 mod config;
 mod daemon;
 mod data;
+mod drained;
 mod encryption;
 mod errors;
 mod events;
@@ -86,6 +87,7 @@ const TOPICS: &[&[Case]] = &[
     queue::CASES,
     retarget::CASES,
     pace::CASES,
+    drained::CASES,
     suspend::CASES,
     resize::CASES,
     set::CASES,

@@ -25,6 +25,8 @@ cases!("force":
     a_mounted_file_system_under_load_is_shut_down,
     io_that_waits_on_a_suspended_device_ends_with_an_error,
     io_that_waits_in_a_joined_device_ends_with_an_error,
+    a_file_system_on_a_suspended_device_is_shut_down,
+    a_file_system_that_a_suspend_has_frozen_is_shut_down,
     an_idle_device_is_unmapped_by_force,
     the_drive_is_free_after_a_forced_unmap,
     a_device_that_is_not_there_is_not_unmapped_by_force,
@@ -152,6 +154,48 @@ fn io_that_waits_in_a_joined_device_ends_with_an_error() {
     device.force_unmap();
     assert!(task.end() && flush.end());
     assert_gone(&disk);
+}
+
+/// Unmaps a suspended device by force from under a mounted file system whose `sync` waits, if anything does.
+#[track_caller]
+fn unmaps_suspended(queue: &str, suspend: &[&str]) {
+    let device = Device::map_with(
+        "vol0",
+        &format!("{},length=64M", flash(0).path),
+        &["--queue", queue],
+    );
+    run(&format!("mkfs.ext4 -q -F {}", device.path()));
+    let mount = Mount::ext4(device.path());
+    let file = mount.folder().join("file");
+    std::fs::write(&file, vec![7; 4 << 20]).expect("it is in the page cache");
+    device.order("suspend", suspend);
+    let writer = Task::start(move || {
+        let file = OpenOptions::new().append(true).open(&file);
+        file.and_then(|mut file| file.write_all(&[1; 4096]).and_then(|()| file.sync_all()))
+    });
+    wait_until("the file system waits for its I/O", || writer.goes_on());
+    writer.waits();
+    let disk = device.disk().to_owned();
+    let begun = std::time::Instant::now();
+    device.force_unmap();
+    assert!(begun.elapsed().as_secs() < 20);
+    assert_gone(&disk);
+    writer.end().expect_err("the file system is shut down");
+}
+
+fn a_file_system_on_a_suspended_device_is_shut_down() {
+    let _module = Module::load();
+    for queue in QUEUES {
+        unmaps_suspended(queue, &[]);
+    }
+}
+
+fn a_file_system_that_a_suspend_has_frozen_is_shut_down() {
+    for queue in QUEUES {
+        // That it can go shows that the file system has.
+        let _module = Module::load();
+        unmaps_suspended(queue, &["--freeze"]);
+    }
 }
 
 fn an_idle_device_is_unmapped_by_force() {

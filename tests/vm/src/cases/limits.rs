@@ -4,7 +4,8 @@
 use crate::guest::flash::{COUNT, flash, rich, zoned};
 use crate::guest::loop_device::Loop;
 use crate::guest::module::Module;
-use crate::guest::shunt::Device;
+use crate::guest::scsi_debug::ScsiDebug;
+use crate::guest::shunt::{Device, QUEUES};
 use crate::guest::sysfs;
 
 cases!("limits":
@@ -12,6 +13,9 @@ cases!("limits":
     a_device_has_the_zones_of_its_drive,
     a_device_has_the_rare_abilities_of_its_drive,
     a_device_on_a_loop_device_has_the_limits_of_that,
+    a_retarget_keeps_large_blocks_and_so_does_the_next_one,
+    a_retarget_keeps_what_the_user_set,
+    atomic_writes_end_at_a_border_between_targets,
 );
 
 /// Files in /sys/block/NAME/queue that are about a request queue with a scheduler, which a device in bio mode has not.
@@ -76,6 +80,70 @@ fn a_device_on_a_loop_device_has_the_limits_of_that() {
     let below = Loop::bind("/tmp/image", "--sector-size 4096");
     let device = Device::map("vol0", below.path());
     assert_same_limits(&device, below.path().trim_start_matches("/dev/"));
+}
+
+fn queue(device: &Device, file: &str) -> Option<String> {
+    sysfs::read(&format!("/sys/block/{}/queue/{file}", device.disk()))
+}
+
+fn a_retarget_keeps_large_blocks_and_so_does_the_next_one() {
+    let _module = Module::load();
+    let disk = |name: &str, block: u32| {
+        let image = format!("/tmp/{name}");
+        std::fs::File::create(&image)
+            .and_then(|file| file.set_len(8 << 20))
+            .expect("/tmp takes files");
+        Loop::bind(&image, &format!("--sector-size {block}"))
+    };
+    let [big, small, other] =
+        [("big", 4096), ("small", 512), ("other", 512)].map(|(n, b)| disk(n, b));
+    let device = Device::map("vol0", big.path());
+    device.retarget(small.path());
+    device.order("resize", &[]);
+    device.retarget(other.path());
+    assert_eq!(
+        queue(&device, "logical_block_size").as_deref(),
+        Some("4096")
+    );
+    assert_eq!(device.now()["logical_block_size"], 4096);
+    device.retarget(big.path());
+}
+
+fn a_retarget_keeps_what_the_user_set() {
+    let _module = Module::load();
+    for mode in QUEUES {
+        let device = Device::map_with("vol0", &flash(0).path, &["--queue", mode]);
+        let set = [("write_cache", "write through"), ("iostats", "0")];
+        for (file, value) in set {
+            let file = format!("/sys/block/{}/queue/{file}", device.disk());
+            std::fs::write(&file, value).unwrap_or_else(|why| panic!("{file}: {why}"));
+        }
+        device.order("resize", &[]);
+        for (file, value) in set {
+            assert_eq!(
+                queue(&device, file).as_deref(),
+                Some(value),
+                "{file}, {mode}"
+            );
+        }
+    }
+}
+
+fn atomic_writes_end_at_a_border_between_targets() {
+    let _module = Module::load();
+    let disk = ScsiDebug::load("dev_size_mb=32 atomic_wr=1");
+    let name = disk.path().trim_start_matches("/dev/");
+    let most = sysfs::number(&format!(
+        "/sys/block/{name}/queue/atomic_write_unit_max_bytes"
+    ));
+    assert!(most > 4096, "the disk writes only {most} at once");
+    for (length, wanted) in [("8M", most), ("8392704", 4096)] {
+        let rest = format!("{},offset=16M,length=8M", disk.path());
+        let to = format!("{},length={length}", disk.path());
+        let device = Device::map_with("vol0", &to, &["--to", &rest]);
+        let found = queue(&device, "atomic_write_unit_max_bytes");
+        assert_eq!(found, Some(wanted.to_string()), "{length}");
+    }
 }
 
 #[track_caller]

@@ -27,6 +27,8 @@ cases!("loss":
     a_device_is_lost_with_its_drive_and_live_again_on_another,
     a_file_system_under_load_is_shut_down_with_the_drive,
     a_disk_that_is_deleted_is_named_as_lost,
+    a_file_system_writes_all_out_before_a_disk_is_deleted,
+    a_file_system_on_a_suspended_device_does_not_keep_a_drive_from_going,
     the_drive_is_taken_up_again_when_it_is_back,
     two_devices_on_a_drive_are_lost_with_it,
     a_joined_device_is_lost_with_one_of_its_drives,
@@ -150,6 +152,48 @@ fn a_disk_that_is_deleted_is_named_as_lost() {
         device.order("retarget", &["--to", &beside, "--to", &other]);
         assert_eq!(device.now()["state"], "live");
         Direct::open(device.path()).write(8 * MIB, &Buffer::pattern(1, 4096));
+    }
+}
+
+fn a_file_system_writes_all_out_before_a_disk_is_deleted() {
+    let _module = Module::load();
+    for queue in QUEUES {
+        let mut disk = ScsiDebug::load("dev_size_mb=64");
+        let device = Device::map_with("vol0", disk.path(), &["--queue", queue]);
+        run(&format!("mkfs.ext4 -q -F {}", device.path()));
+        let mount = Mount::ext4(device.path());
+        let text = vec![7; 4 << 20];
+        std::fs::write(mount.folder().join("file"), &text).expect("it is in the page cache");
+        disk.delete();
+        assert_eq!(device.now()["state"], "lost");
+        drop(mount);
+        drop(device);
+        disk.bring_back();
+        let mount = Mount::ext4(disk.path());
+        let found = std::fs::read(mount.folder().join("file")).expect("the file is there");
+        assert!(found == text, "{} bytes are there, {queue}", found.len());
+    }
+}
+
+fn a_file_system_on_a_suspended_device_does_not_keep_a_drive_from_going() {
+    let _module = Module::load();
+    for queue in QUEUES {
+        let to = format!("{},length=64M", flash(DRIVE).path);
+        let device = Device::map_with("vol0", &to, &["--queue", queue]);
+        run(&format!("mkfs.ext4 -q -F {}", device.path()));
+        let mount = Mount::ext4(device.path());
+        let file = mount.folder().join("file");
+        std::fs::write(&file, vec![7; 4 << 20]).expect("it is in the page cache");
+        device.order("suspend", &[]);
+        let writer = Task::start(move || {
+            let file = OpenOptions::new().append(true).open(&file);
+            file.and_then(|mut file| file.write_all(&[1; 4096]).and_then(|()| file.sync_all()))
+        });
+        writer.waits();
+        let _removed = remove();
+        assert_eq!(device.now()["state"], "lost");
+        device.order("resume", &[]);
+        writer.end().expect_err("the file system is shut down");
     }
 }
 

@@ -95,15 +95,22 @@ fn a_device_on_a_loop_device_on_a_file_on_a_device() {
 fn a_device_on_a_suspended_one_is_not_changed() {
     let _module = Module::load();
     let lower = Device::map("lower", &flash(0).path);
-    let middle = Device::map("middle", lower.path());
+    let middle = Device::map("middle", &format!("{},length=64M", lower.path()));
     let upper = Device::map("upper", middle.path());
+    let aside = Device::map("aside", &format!("{},length=8M", flash(2).path));
+    let free = format!("{},offset=64M,length=8M", lower.path());
     lower.order("suspend", &[]);
     let other = flash(1).path;
     for words in [
         &["retarget", "upper", "--to", &other][..],
         &["resize", "upper"],
         &["suspend", "upper"],
+        &["resume", "upper"],
+        &["set", "upper", "--stats", "off"],
+        &["set", "upper", "--read-only"],
         &["unmap", "upper", "--force"],
+        &["map", "more", "--to", &free],
+        &["retarget", "aside", "--to", &free],
     ] {
         let line = refused(words);
         assert!(
@@ -115,9 +122,9 @@ fn a_device_on_a_suspended_one_is_not_changed() {
         .iter()
         .map(|device| device["state"].clone())
         .collect::<Vec<_>>();
-    assert_eq!(ids, ["suspended", "live", "live"]);
+    assert_eq!(ids, ["suspended", "live", "live", "live"]);
     lower.order("resume", &[]);
     upper.order("suspend", &[]);
     upper.order("resume", &[]);
-    drop((upper, middle));
+    drop((aside, upper, middle));
 }

@@ -13,7 +13,7 @@ use crate::guest::events::Events;
 use crate::guest::flash::flash;
 use crate::guest::module::Module;
 use crate::guest::mount::Mount;
-use crate::guest::shunt::{Device, MODES};
+use crate::guest::shunt::{Device, MODES, refused};
 use crate::guest::sysfs::DiskStats;
 use crate::guest::task::{Task, state};
 use crate::guest::trace::issued_during;
@@ -27,6 +27,7 @@ cases!("suspend":
     a_frozen_file_system_is_clean_on_the_drive_and_goes_on_after_resume,
     a_retarget_while_suspended_takes_what_waits_to_the_new_drive,
     a_suspended_device_is_unmapped,
+    a_suspended_device_whose_partitions_are_being_read_is_in_use,
     io_that_may_not_wait_is_told_to_try_again,
     io_that_may_not_wait_is_taken_into_a_request_queue,
 );
@@ -204,6 +205,22 @@ except OSError as error:
 fn read_at_once(device: &Device) -> String {
     let printed = run_words(&["python3", "-c", READ_AT_ONCE, device.path()]);
     printed.trim().to_owned()
+}
+
+fn a_suspended_device_whose_partitions_are_being_read_is_in_use() {
+    let _module = Module::load();
+    let device = Device::map("vol0", &flash(0).path);
+    let path = device.path().to_owned();
+    device.order("suspend", &[]);
+    let reader = command(&["blockdev", "--rereadpt", &path]).spawn();
+    let mut reader = reader.expect("blockdev runs");
+    wait_until("the partition table is being read", || {
+        state(&format!("/proc/{}", reader.id())) == Some('D')
+    });
+    let line = refused(&["unmap", "vol0"]);
+    assert!(line.contains("open"), "{line}");
+    device.order("resume", &[]);
+    assert!(reader.wait().expect("it is our child").success());
 }
 
 fn io_that_may_not_wait_is_told_to_try_again() {
