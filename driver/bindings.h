@@ -21,6 +21,7 @@
 #include <linux/netlink.h>
 #include <linux/part_stat.h>
 #include <linux/percpu.h>
+#include <linux/pr.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>

@@ -16,4 +16,5 @@ pub(crate) mod inline_encryption;
 mod ioctl;
 pub(crate) mod limits;
 mod request_queue;
+mod reservations;
 pub(crate) mod zones;

@@ -26,7 +26,7 @@ use super::{
     ioctl,
     limits::QueueLimits,
     request_queue::RequestQueue,
-    zones,
+    reservations, zones,
 };
 use core::{
     cell::UnsafeCell,
@@ -121,12 +121,14 @@ impl<T: Operations> BioDisk<T> {
         submit_bio: Some(submit_encrypted_callback::<T>),
         ..Self::REQUEST_TABLE
     };
+    const RESERVATIONS: &'static bindings::pr_ops = &reservations::operations::<T::Drives>();
     const REQUEST_TABLE: bindings::block_device_operations = bindings::block_device_operations {
         open: Some(open_callback::<T>),
         free_disk: Some(free_disk_callback::<T::Drives>),
         ioctl: Some(ioctl::ioctl_callback::<T::Drives>),
         getgeo: Some(ioctl::getgeo_callback::<T::Drives>),
         report_zones: Some(zones::report_zones_callback::<T::Drives>),
+        pr_ops: &raw const *Self::RESERVATIONS,
         owner: (&raw const bindings::__this_module).cast_mut(),
         ..pin_init::zeroed()
     };

@@ -40,6 +40,7 @@ mod queue;
 mod ranges;
 mod read_only;
 mod refusals;
+mod reservations;
 mod resize;
 mod retarget;
 mod scale;
@@ -82,6 +83,7 @@ const TOPICS: &[&[Case]] = &[
     polled::CASES,
     zoned::CASES,
     ioctls::CASES,
+    reservations::CASES,
     matrix::CASES,
     tables::CASES,
     queue::CASES,

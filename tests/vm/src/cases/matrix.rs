@@ -4,11 +4,12 @@
 
 use std::fs;
 
+use crate::cases::reservations::PR;
 use crate::guest::command::{attempt, run};
 use crate::guest::direct::{Buffer, Direct};
 use crate::guest::dm::Dm;
 use crate::guest::encrypted;
-use crate::guest::flash::{ZONE, rich, zoned};
+use crate::guest::flash::{ZONE, flash, rich, zoned};
 use crate::guest::module::Module;
 use crate::guest::mount::Mount;
 use crate::guest::nvmet::Namespace;
@@ -193,6 +194,12 @@ const SCSI: &[Row] = &[("SG_IO", |on| {
     !found.is_empty() && found == id(&format!("/dev/{}", on.drive))
 })];
 
+/// On a drive that can be reserved.
+const RESERVABLE: &[Row] = &[("persistent reservations", |on| {
+    let pr = |words: &[&str]| works(&[&["python3", "-c", PR, on.path], words].concat());
+    pr(&["register", "0", "5", "0", "0"]) && pr(&["show"]) && pr(&["clear", "5", "0", "0"])
+})];
+
 fn works(words: &[&str]) -> bool {
     attempt(words).code == Some(0)
 }
@@ -301,6 +308,8 @@ fn the_table_of_operations_holds() {
     found.extend(lines(&zoned(0).path, reset_all, ZONED));
     let scsi = ScsiDebug::load("dev_size_mb=16");
     found.extend(lines(scsi.path(), |_| {}, SCSI));
+    let namespace = Namespace::reservable(&flash(0).path).expect("the kernel has an NVMe target");
+    found.extend(lines(namespace.path(), |_| {}, RESERVABLE));
     let table = DOCUMENT
         .split_once("<!-- operations -->")
         .map(|(_, rest)| rest);

@@ -25,6 +25,17 @@ impl Namespace {
     /// Offers the device at `path` and connects to it. `None` if this kernel has no NVMe target.
     #[track_caller]
     pub(crate) fn over(path: &str) -> Option<Self> {
+        Self::with(path, &[])
+    }
+
+    /// As [`over`](Self::over), and it can be reserved.
+    #[track_caller]
+    pub(crate) fn reservable(path: &str) -> Option<Self> {
+        Self::with(path, &[("resv_enable", "1")])
+    }
+
+    #[track_caller]
+    fn with(path: &str, settings: &[(&str, &str)]) -> Option<Self> {
         for module in ["nvmet", "nvme-loop"] {
             if attempt(&["modprobe", module]).code != Some(0) {
                 return None;
@@ -47,6 +58,9 @@ impl Namespace {
         set(&format!("{SUBSYSTEM}/attr_allow_any_host"), "1");
         make(&format!("{SUBSYSTEM}/namespaces/1"));
         set(&format!("{SUBSYSTEM}/namespaces/1/device_path"), path);
+        for (name, value) in settings {
+            set(&format!("{SUBSYSTEM}/namespaces/1/{name}"), value);
+        }
         set(&format!("{SUBSYSTEM}/namespaces/1/enable"), "1");
         make(PORT);
         set(&format!("{PORT}/addr_trtype"), "loop");
@@ -64,6 +78,11 @@ impl Namespace {
         let disk = found.unwrap_or_else(|| panic!("no namespace came of {path}"));
         namespace.path = format!("/dev/{disk}");
         Some(namespace)
+    }
+
+    /// Its device node.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
     }
 
     /// Appends the bytes of `file` to the zone that begins at block `zone`; gives the block that they went to.

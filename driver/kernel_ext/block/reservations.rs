@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Persistent reservations (`IOC_PR_*`): each order is handed to the drive below, for a disk that is all of one.
+//!
+//! C header: [`include/linux/pr.h`](srctree/include/linux/pr.h)
+
+use super::{
+    super::{bindings, errno::not_supported},
+    below::{self, Drives},
+};
+use kernel::prelude::*;
+
+/// Makes the callbacks of `struct pr_ops` that have these names, and these arguments after the device.
+macro_rules! hand_down {
+    ($($name:ident($($argument:ident: $kind:ty),*);)*) => {
+        /// The table of a disk that stands on drives `D`.
+        pub(super) const fn operations<D: Drives>() -> bindings::pr_ops {
+            bindings::pr_ops { $($name: Some($name::<D>)),* }
+        }
+        $(
+            /// An order of `struct pr_ops`.
+            ///
+            /// # Safety
+            ///
+            /// Called by the block layer with an open device of a disk that stands on drives `D`; the arguments are
+            /// what the drive would have got.
+            unsafe extern "C" fn $name<D: Drives>(
+                device: *mut bindings::block_device,
+                $($argument: $kind),*
+            ) -> c_int {
+                // SAFETY: By the contract of this function.
+                let Some((_open, drive, table)) = (unsafe { drive_of::<D>(device) }) else {
+                    return not_supported().to_errno();
+                };
+                // SAFETY: The drive is open, and its table constant.
+                match unsafe { (*table).$name } {
+                    // SAFETY: As above, and by the contract of this function.
+                    Some(order) => unsafe { order(drive, $($argument),*) },
+                    None => not_supported().to_errno(),
+                }
+            }
+        )*
+    };
+}
+
+hand_down! {
+    pr_register(old: u64, new: u64, flags: u32);
+    pr_reserve(key: u64, kind: bindings::pr_type, flags: u32);
+    pr_release(key: u64, kind: bindings::pr_type);
+    pr_preempt(old: u64, new: u64, kind: bindings::pr_type, abort: bool);
+    pr_clear(key: u64);
+    pr_read_keys(keys: *mut bindings::pr_keys);
+    pr_read_reservation(held: *mut bindings::pr_held_reservation);
+}
+
+/// The drive that all of a disk is, and what it does with reservations; it is open as long as the first of the three
+/// is there. None for a partition, which has no reservations of its own.
+///
+/// # Safety
+///
+/// `device` must be an open device of a disk that stands on drives `D`.
+#[inline(never)]
+unsafe fn drive_of<D: Drives>(
+    device: *mut bindings::block_device,
+) -> Option<(D, *mut bindings::block_device, *const bindings::pr_ops)> {
+    // SAFETY: By the contract of this function; so below.
+    let disk = unsafe { (*device).bd_disk };
+    // SAFETY: As above.
+    let drives = unsafe { below::of::<D>(disk) }.drives()?;
+    let drive = drives.first(true)?.as_raw();
+    // SAFETY: The drive is open while `drives` are there; so below.
+    let disk = unsafe { (*drive).bd_disk };
+    // SAFETY: As above.
+    let is_whole = unsafe { (*disk).part0 } == drive;
+    // SAFETY: As above.
+    let table = unsafe { (*(*disk).fops).pr_ops };
+    (is_whole && !table.is_null()).then_some((drives, drive, table))
+}
