@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A SCSI disk in memory, by the kernel's own emulation; gone on drop.
 
-use std::fs::{self, File};
+use std::fs;
 use std::thread;
 use std::time::Duration;
 
@@ -20,19 +20,18 @@ impl ScsiDebug {
     pub(crate) fn load(parameters: &str) -> Self {
         run("modprobe sd_mod");
         run(&format!("modprobe scsi_debug {parameters}"));
-        Self { path: find() }
-    }
-
-    /// Has the kernel find the disk again that it gave up; it may have another name now.
-    #[track_caller]
-    pub(crate) fn bring_back(&mut self) {
-        for host in sysfs::names("/sys/class/scsi_host") {
-            let folder = format!("/sys/class/scsi_host/{host}");
-            if sysfs::read(&format!("{folder}/proc_name")).as_deref() == Some("scsi_debug") {
-                fs::write(format!("{folder}/scan"), "- - -").expect("a host can be scanned");
-            }
+        let found = Poll::for_at_most(Duration::from_secs(20)).until(|| {
+            let disks = sysfs::names("/sys/block").into_iter();
+            let is_it = |disk: &String| {
+                sysfs::read(&format!("/sys/block/{disk}/device/model"))
+                    .is_some_and(|model| model.trim() == "scsi_debug")
+            };
+            disks.filter(|disk| disk.starts_with("sd")).find(is_it)
+        });
+        let disk = found.unwrap_or_else(|| panic!("no disk came of scsi_debug {parameters}"));
+        Self {
+            path: format!("/dev/{disk}"),
         }
-        self.path = find();
     }
 
     /// Has the kernel give the disk up.
@@ -47,23 +46,6 @@ impl ScsiDebug {
     pub(crate) fn path(&self) -> &str {
         &self.path
     }
-}
-
-/// The device node of the disk, once it is there.
-#[track_caller]
-fn find() -> String {
-    let found = Poll::for_at_most(Duration::from_secs(20)).until(|| {
-        let disks = sysfs::names("/sys/block").into_iter();
-        let is_it = |disk: &String| {
-            sysfs::read(&format!("/sys/block/{disk}/device/model"))
-                .is_some_and(|model| model.trim() == "scsi_debug")
-        };
-        let mut disks = disks.filter(|disk| disk.starts_with("sd"));
-        let path = disks.find(is_it).map(|disk| format!("/dev/{disk}"));
-        // Its node is there before it can be opened.
-        path.filter(|path| File::open(path).is_ok())
-    });
-    found.expect("a disk came of scsi_debug")
 }
 
 impl Drop for ScsiDebug {
