@@ -275,7 +275,9 @@ impl Device {
     /// `EINTR` if the task got a signal: a drive may keep I/O for ever.
     fn drain(&self, table: &Table) -> Result {
         self.disk.data().hooks.drain_interruptibly()?;
-        if let ([target], true) = (table.targets(), self.settings.lock().untracked) {
+        // Not locked meanwhile: a drive that goes is noted before its I/O ends.
+        let untracked = self.settings.lock().untracked;
+        if let ([target], true) = (table.targets(), untracked) {
             // What is not tracked is in the drive's queue.
             target.device().drain();
         }
