@@ -220,24 +220,26 @@ impl Table {
         if let Layout::Striped { chunk, .. } = self.layout {
             limits.stripe(chunk.get(), self.targets.len());
         }
-        limits.cut_atomic_writes(self.borders());
+        limits.cut_atomic_writes(self.border());
         limits
     }
 
     /// What the engines of the drives can encrypt on a device with this table.
     pub(crate) fn engines(&self) -> Option<Engines> {
-        Engines::of(self.each_drive(), self.borders())
+        Engines::of(self.each_drive(), self.border())
     }
 
-    /// All places in bytes where a target of the device ends and another begins, or-ed: the lowest bit that is set is the
-    /// largest power of two that divides each. 0 with one target.
-    fn borders(&self) -> u64 {
+    /// The largest power of two, in bytes, that divides every place where a target of the device ends and another begins;
+    /// 0 with one target.
+    fn border(&self) -> u64 {
         let inner = self.ends.split_last().map_or(&[][..], |(_, inner)| inner);
         let sectors = match self.layout {
             Layout::Joined => inner.iter().fold(0, |all, end| all | end),
             Layout::Striped { chunk, .. } => chunk.get(),
         };
-        sectors * SECTOR
+        let bytes = sectors * SECTOR;
+        // The lowest bit that is set.
+        bytes & bytes.wrapping_neg()
     }
 
     /// A table asked for anew, which takes up what its backing devices have grown by.

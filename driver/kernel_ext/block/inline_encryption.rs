@@ -39,7 +39,7 @@ pub(crate) struct Engines(bindings::blk_crypto_profile);
 
 impl Engines {
     /// What the engines of `drives` have in common; none if that is nothing. No data unit may cross a multiple of `border`
-    /// bytes, unless it is 0.
+    /// bytes, a power of two, unless it is 0.
     pub(crate) fn of<'a>(
         drives: impl Iterator<Item = &'a BlockDevice>,
         border: u64,
@@ -47,7 +47,7 @@ impl Engines {
         if !ENABLED {
             return None;
         }
-        // Sizes of data units are powers of two, and bits of a mask: those up to the one that divides the border.
+        // Sizes of data units are powers of two, and bits of a mask: those up to the border.
         let sizes = (border ^ border.wrapping_sub(1)) as u32;
         let mut common: bindings::blk_crypto_profile = pin_init::zeroed();
         common.max_dun_bytes_supported = u32::MAX;
@@ -285,6 +285,21 @@ unsafe fn ask<D: Drives>(
     first.map_or(ENXIO.to_errno(), |drive| ask(drive.as_raw()))
 }
 
+/// As [`ask`], but asks the drive's engine.
+///
+/// # Safety
+///
+/// As of [`evict_callback`].
+unsafe fn ask_engine<D: Drives>(
+    profile: *mut bindings::blk_crypto_profile,
+    order: impl FnOnce(*mut bindings::blk_crypto_profile) -> c_int,
+) -> c_int {
+    // SAFETY: The drive is open, and its engine lives as long.
+    let order = |drive| order(unsafe { bindings::shunt_crypto_profile(drive) });
+    // SAFETY: By the contract of this function.
+    unsafe { ask::<D>(profile, order) }
+}
+
 /// `derive_sw_secret` of `struct blk_crypto_ll_ops`.
 ///
 /// # Safety
@@ -313,14 +328,10 @@ unsafe extern "C" fn import_key_callback<D: Drives>(
     size: usize,
     key: *mut u8,
 ) -> c_int {
-    let import = |drive| {
-        // SAFETY: The drive is open, and its engine lives as long.
-        let engine = unsafe { bindings::shunt_crypto_profile(drive) };
-        // SAFETY: By the contract of this function.
-        unsafe { bindings::blk_crypto_import_key(engine, raw, size, key) }
-    };
-    // SAFETY: As above.
-    unsafe { ask::<D>(profile, import) }
+    // SAFETY: The engine is there while it is asked; the buffers are the caller's.
+    let import = |engine| unsafe { bindings::blk_crypto_import_key(engine, raw, size, key) };
+    // SAFETY: `profile` is the one that the block layer passed.
+    unsafe { ask_engine::<D>(profile, import) }
 }
 
 /// `generate_key` of `struct blk_crypto_ll_ops`.
@@ -332,14 +343,10 @@ unsafe extern "C" fn generate_key_callback<D: Drives>(
     profile: *mut bindings::blk_crypto_profile,
     key: *mut u8,
 ) -> c_int {
-    let generate = |drive| {
-        // SAFETY: The drive is open, and its engine lives as long.
-        let engine = unsafe { bindings::shunt_crypto_profile(drive) };
-        // SAFETY: By the contract of this function.
-        unsafe { bindings::blk_crypto_generate_key(engine, key) }
-    };
-    // SAFETY: As above.
-    unsafe { ask::<D>(profile, generate) }
+    // SAFETY: The engine is there while it is asked; the buffer is the caller's.
+    let generate = |engine| unsafe { bindings::blk_crypto_generate_key(engine, key) };
+    // SAFETY: `profile` is the one that the block layer passed.
+    unsafe { ask_engine::<D>(profile, generate) }
 }
 
 /// `prepare_key` of `struct blk_crypto_ll_ops`.
@@ -353,12 +360,8 @@ unsafe extern "C" fn prepare_key_callback<D: Drives>(
     size: usize,
     key: *mut u8,
 ) -> c_int {
-    let prepare = |drive| {
-        // SAFETY: The drive is open, and its engine lives as long.
-        let engine = unsafe { bindings::shunt_crypto_profile(drive) };
-        // SAFETY: By the contract of this function.
-        unsafe { bindings::blk_crypto_prepare_key(engine, stored, size, key) }
-    };
-    // SAFETY: As above.
-    unsafe { ask::<D>(profile, prepare) }
+    // SAFETY: The engine is there while it is asked; the buffers are the caller's.
+    let prepare = |engine| unsafe { bindings::blk_crypto_prepare_key(engine, stored, size, key) };
+    // SAFETY: `profile` is the one that the block layer passed.
+    unsafe { ask_engine::<D>(profile, prepare) }
 }

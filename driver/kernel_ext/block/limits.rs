@@ -118,11 +118,10 @@ impl QueueLimits {
         }
     }
 
-    /// Makes atomic writes so small that none crosses a border between targets: the lowest bit of `borders`, in bytes,
-    /// divides each; 0 for none.
-    pub(crate) fn cut_atomic_writes(&mut self, borders: u64) {
+    /// Makes atomic writes so small that none crosses a multiple of `border` bytes, a power of two; 0 for none.
+    pub(crate) fn cut_atomic_writes(&mut self, border: u64) {
         let raw = &mut self.raw;
-        let whole = (borders & borders.wrapping_neg()) as u32;
+        let whole = border as u32;
         if whole == 0 || raw.atomic_write_hw_unit_max <= whole {
             return;
         }
