@@ -3,6 +3,7 @@
 
 pub(crate) mod case;
 pub(crate) mod command;
+mod configfs;
 pub(crate) mod crash;
 pub(crate) mod debug_kernel;
 pub(crate) mod demo;

@@ -5,7 +5,7 @@ use crate::guest::load::Load;
 use crate::guest::module::Module;
 use crate::guest::scsi_debug::ScsiDebug;
 use crate::guest::shunt::{Device, MODES};
-use crate::guest::sysfs;
+use crate::guest::sysfs::DiskStats;
 use crate::guest::wait::wait_until;
 
 cases!("drained":
@@ -19,12 +19,7 @@ fn lazy() -> ScsiDebug {
 }
 
 fn in_flight(disk: &ScsiDebug) -> u64 {
-    let name = disk.path().trim_start_matches("/dev/");
-    let text = sysfs::read(&format!("/sys/block/{name}/inflight")).unwrap_or_default();
-    let numbers = text.split_whitespace();
-    numbers
-        .filter_map(|number| number.parse::<u64>().ok())
-        .sum()
+    DiskStats::of(disk.name()).in_flight
 }
 
 fn what_began_before_the_statistics_were_full_is_waited_for() {

@@ -18,7 +18,7 @@ use crate::guest::mount::Mount;
 use crate::guest::shunt::{Device, QUEUES};
 use crate::guest::state::refused_without_change;
 use crate::guest::sysfs;
-use crate::guest::test_drive::{ALL_UNITS, BYTES, SLOTS, TestDrives};
+use crate::guest::test_drive::{ALL_UNITS, BYTES, SLOTS, TestDrive, TestDrives};
 use crate::guest::wait::wait_until;
 
 cases!("encryption":
@@ -53,6 +53,22 @@ fn units(disk: &str) -> Option<u32> {
     let text = sysfs::read(&format!("/sys/block/{disk}/queue/crypto/modes/AES-256-XTS"))?;
     let digits = text.strip_prefix("0x").expect("it is in hexadecimal");
     Some(u32::from_str_radix(digits, 16).expect("it is a number"))
+}
+
+/// Makes a file system on a device and encrypted files in it.
+#[track_caller]
+fn with_files(device: &Device) -> Mount {
+    make_file_system(device.path(), 4096);
+    let mount = Mount::ext4_encrypted_inline(device.path());
+    write(&mount);
+    mount
+}
+
+/// Copies all of a drive to another.
+#[track_caller]
+fn mirror(from: &TestDrive, to: &TestDrive) {
+    let (from, to) = (&from.path, &to.path);
+    run(&format!("dd if={from} of={to} bs=1M oflag=direct"));
 }
 
 fn what_is_encrypted_inline_is_encrypted_on_the_drive() {
@@ -115,15 +131,12 @@ fn a_retarget_takes_the_keys_along() {
         let (old, new) = (drives.drive(0), drives.drive(1));
         let _module = Module::load();
         let device = Device::map_with("vol0", &old.path, &["--queue", queue]);
-        make_file_system(device.path(), 4096);
-        let mount = Mount::ext4_encrypted_inline(device.path());
-        write(&mount);
+        let mount = with_files(&device);
         read(&mount);
         // Its key stays the same one as long as it is open.
         let open = File::open(mount.folder().join(NAME)).expect("the file is there");
         device.order("suspend", &["--freeze"]);
-        let (from, to) = (&old.path, &new.path);
-        run(&format!("dd if={from} of={to} bs=1M oflag=direct"));
+        mirror(&old, &new);
         assert!(old.keys() > 0);
         device.retarget(&new.path);
         assert_eq!(old.keys(), 0, "keys stay in the old drive");
@@ -144,12 +157,9 @@ fn retargets_under_encrypted_reads_leave_no_key_behind() {
         let both = [drives.drive(0), drives.drive(1)];
         let _module = Module::load();
         let device = Device::map_with("vol0", &both[0].path, &["--queue", queue]);
-        make_file_system(device.path(), 4096);
-        let mount = Mount::ext4_encrypted_inline(device.path());
-        write(&mount);
+        let mount = with_files(&device);
         device.order("suspend", &["--freeze"]);
-        let (from, to) = (&both[0].path, &both[1].path);
-        run(&format!("dd if={from} of={to} bs=1M oflag=direct"));
+        mirror(&both[0], &both[1]);
         device.order("resume", &[]);
 
         let file = mount.folder().join(NAME).display().to_string();
@@ -190,9 +200,7 @@ fn a_forced_unmap_leaves_no_key_in_the_drive() {
         let drive = drives.drive(0);
         let _module = Module::load();
         let device = Device::map_with("vol0", &drive.path, &["--queue", queue]);
-        make_file_system(device.path(), 4096);
-        let mount = Mount::ext4_encrypted_inline(device.path());
-        write(&mount);
+        let mount = with_files(&device);
         // A file system that is shut down forgets what is not in use.
         let open = File::open(mount.folder().join(NAME)).expect("the file is there");
         assert!(drive.keys() > 0);
@@ -210,9 +218,7 @@ fn a_retarget_to_a_drive_that_encrypts_less_is_refused() {
         let drives = load([ALL_UNITS, fewer]);
         let _module = Module::load();
         let device = Device::map("vol0", &drives.drive(0).path);
-        make_file_system(device.path(), 4096);
-        let mount = Mount::ext4_encrypted_inline(device.path());
-        write(&mount);
+        let mount = with_files(&device);
         let keys = drives.drive(0).keys();
         let to = drives.drive(1).path;
         let why = refused_without_change(&["retarget", "vol0", "--to", &to]);
@@ -242,9 +248,7 @@ fn a_border_within_a_data_unit_takes_that_size_away() {
         assert_eq!(units(device.disk()), Some(wanted), "{first}, {words:?}");
         let programmed = || one.keys_programmed() + other.keys_programmed();
         let before = programmed();
-        make_file_system(device.path(), 4096);
-        let mount = Mount::ext4_encrypted_inline(device.path());
-        write(&mount);
+        let mount = with_files(&device);
         read(&mount);
         // Without blocks of that size, the kernel encrypts.
         assert_eq!(programmed() > before, wanted & 4096 != 0, "{first}");

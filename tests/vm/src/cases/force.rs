@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `unmap --force` takes a device away from those who use it: their I/O fails and nothing hangs.
 
-use std::fs::OpenOptions;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -14,7 +13,7 @@ use crate::guest::events::Events;
 use crate::guest::flash::flash;
 use crate::guest::load::Load;
 use crate::guest::module::Module;
-use crate::guest::mount::Mount;
+use crate::guest::mount::{Mount, append};
 use crate::guest::shunt::{Device, MODES, QUEUES, list};
 use crate::guest::state::refused_without_change;
 use crate::guest::task::Task;
@@ -103,11 +102,7 @@ fn a_mounted_file_system_under_load_is_shut_down() {
         (&event["event"], &event["device"]["name"]),
         (&"destroyed".into(), &"vol0".into())
     );
-    let written = OpenOptions::new()
-        .append(true)
-        .open(&file)
-        .and_then(|mut file| file.write_all(&[1; 4096]).and_then(|()| file.sync_all()));
-    written.expect_err("the file system is shut down");
+    append(&file).expect_err("the file system is shut down");
 }
 
 fn io_that_waits_on_a_suspended_device_ends_with_an_error() {
@@ -169,11 +164,7 @@ fn unmaps_suspended(queue: &str, suspend: &[&str]) {
     let file = mount.folder().join("file");
     std::fs::write(&file, vec![7; 4 << 20]).expect("it is in the page cache");
     device.order("suspend", suspend);
-    let writer = Task::start(move || {
-        let file = OpenOptions::new().append(true).open(&file);
-        file.and_then(|mut file| file.write_all(&[1; 4096]).and_then(|()| file.sync_all()))
-    });
-    wait_until("the file system waits for its I/O", || writer.goes_on());
+    let writer = Task::start(move || append(&file));
     writer.waits();
     let disk = device.disk().to_owned();
     let begun = std::time::Instant::now();

@@ -132,9 +132,9 @@ fn a_retarget_keeps_what_the_user_set() {
 fn atomic_writes_end_at_a_border_between_targets() {
     let _module = Module::load();
     let disk = ScsiDebug::load("dev_size_mb=32 atomic_wr=1");
-    let name = disk.path().trim_start_matches("/dev/");
     let most = sysfs::number(&format!(
-        "/sys/block/{name}/queue/atomic_write_unit_max_bytes"
+        "/sys/block/{}/queue/atomic_write_unit_max_bytes",
+        disk.name()
     ));
     assert!(most > 4096, "the disk writes only {most} at once");
     for (length, wanted) in [("8M", most), ("8392704", 4096)] {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A drive goes while a device is on it: the device is lost at once, nothing hangs, and a retarget makes it live again.
 
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,7 +13,7 @@ use crate::guest::events::Events;
 use crate::guest::flash::flash;
 use crate::guest::load::Load;
 use crate::guest::module::Module;
-use crate::guest::mount::Mount;
+use crate::guest::mount::{Mount, append};
 use crate::guest::null_blk::NullDrive;
 use crate::guest::removal::Removed;
 use crate::guest::scsi_debug::ScsiDebug;
@@ -103,12 +101,19 @@ fn a_device_is_lost_with_its_drive_and_live_again_on_another() {
     }
 }
 
+/// Maps vol0 to 64 MiB of the drive, with an empty file system.
+#[track_caller]
+fn with_file_system(queue: &str) -> Device {
+    let to = format!("{},length=64M", flash(DRIVE).path);
+    let device = Device::map_with("vol0", &to, &["--queue", queue]);
+    run(&format!("mkfs.ext4 -q -F {}", device.path()));
+    device
+}
+
 fn a_file_system_under_load_is_shut_down_with_the_drive() {
     let _module = Module::load();
     for queue in QUEUES {
-        let to = format!("{},length=64M", flash(DRIVE).path);
-        let device = Device::map_with("vol0", &to, &["--queue", queue]);
-        run(&format!("mkfs.ext4 -q -F {}", device.path()));
+        let device = with_file_system(queue);
         let mount = Mount::ext4(device.path());
         let file = mount.folder().join("file");
         let load = Load::write(&file.display().to_string());
@@ -116,11 +121,7 @@ fn a_file_system_under_load_is_shut_down_with_the_drive() {
         let removed = remove();
         load.fails();
         assert_eq!(device.now()["state"], "lost");
-        let written = OpenOptions::new()
-            .append(true)
-            .open(&file)
-            .and_then(|mut file| file.write_all(&[1; 4096]).and_then(|()| file.sync_all()));
-        written.expect_err("the file system is shut down");
+        append(&file).expect_err("the file system is shut down");
         drop(mount);
         // What was written until then is there when the drive is back.
         let drive = removed.bring_back();
@@ -182,17 +183,12 @@ fn a_file_system_writes_all_out_before_a_drive_is_taken_out_orderly() {
 fn a_file_system_on_a_suspended_device_does_not_keep_a_drive_from_going() {
     let _module = Module::load();
     for queue in QUEUES {
-        let to = format!("{},length=64M", flash(DRIVE).path);
-        let device = Device::map_with("vol0", &to, &["--queue", queue]);
-        run(&format!("mkfs.ext4 -q -F {}", device.path()));
+        let device = with_file_system(queue);
         let mount = Mount::ext4(device.path());
         let file = mount.folder().join("file");
         std::fs::write(&file, vec![7; 4 << 20]).expect("it is in the page cache");
         device.order("suspend", &[]);
-        let writer = Task::start(move || {
-            let file = OpenOptions::new().append(true).open(&file);
-            file.and_then(|mut file| file.write_all(&[1; 4096]).and_then(|()| file.sync_all()))
-        });
+        let writer = Task::start(move || append(&file));
         writer.waits();
         let _removed = remove();
         assert_eq!(device.now()["state"], "lost");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The module under test, loaded and unloaded.
 
+use std::ffi::CStr;
 use std::fs::{self, File};
 use std::thread;
 
@@ -9,6 +10,15 @@ use nix::kmod::{DeleteModuleFlags, ModuleInitFlags, delete_module, finit_module}
 
 const FILE: &str = "/payload/shunt.ko";
 
+/// Loads a module from a file, with these parameters.
+#[track_caller]
+pub(super) fn insert(path: &str, parameters: &CStr) {
+    let file = File::open(path).unwrap_or_else(|why| panic!("{path}: {why}"));
+    if let Err(why) = finit_module(file, parameters, ModuleInitFlags::empty()) {
+        panic!("load {path} {parameters:?}: {why}");
+    }
+}
+
 /// The loaded module; unloaded on drop, which fails the case if something still holds it.
 pub(crate) struct Module;
 
@@ -16,10 +26,7 @@ impl Module {
     /// Loads the module.
     #[track_caller]
     pub(crate) fn load() -> Self {
-        let file = File::open(FILE).unwrap_or_else(|why| panic!("{FILE}: {why}"));
-        if let Err(why) = finit_module(file, c"", ModuleInitFlags::empty()) {
-            panic!("load {FILE}: {why}");
-        }
+        insert(FILE, c"");
         Self
     }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A mounted file system; unmounted on drop.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -9,6 +10,13 @@ use nix::mount::{MsFlags, mount, umount};
 
 /// The folder that all mount points are in.
 pub(crate) const MOUNTS: &str = "/run/mnt";
+
+/// Appends to a file, down to the drive.
+pub(crate) fn append(file: &Path) -> io::Result<()> {
+    let mut file = OpenOptions::new().append(true).open(file)?;
+    file.write_all(&[1; 4096])?;
+    file.sync_all()
+}
 
 /// A mounted ext4 file system.
 pub(crate) struct Mount {

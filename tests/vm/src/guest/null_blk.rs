@@ -3,9 +3,9 @@
 //! one that can be taken out in an orderly way, as no emulated drive can.
 
 use std::fs;
-use std::path::Path;
 
 use super::command::{attempt, run};
+use super::configfs;
 use super::wait::wait_until;
 
 /// The loaded module, with one drive.
@@ -33,9 +33,8 @@ impl Drop for NullBlk {
 }
 
 /// A drive that stores what is written.
-pub(crate) struct NullDrive(String);
+pub(crate) struct NullDrive;
 
-const CONFIG: &str = "/sys/kernel/config";
 const FOLDER: &str = "/sys/kernel/config/nullb/shunt";
 
 impl NullDrive {
@@ -43,28 +42,22 @@ impl NullDrive {
     #[track_caller]
     pub(crate) fn make(mib: u32) -> Self {
         run("modprobe null_blk nr_devices=0");
-        if !Path::new(CONFIG).join("nullb").exists() {
-            run(&format!("mount -t configfs configfs {CONFIG}"));
-        }
+        configfs::mount_for("nullb");
         fs::create_dir(FOLDER).unwrap_or_else(|why| panic!("{FOLDER}: {why}"));
         // If the rest fails, it goes again.
-        let mut drive = Self(String::new());
+        let drive = Self;
         for (file, value) in [("size", mib), ("memory_backed", 1), ("power", 1)] {
             drive.set(file, value);
         }
-        let number = fs::read_to_string(format!("{FOLDER}/index")).expect("it has a number");
-        let named = ["shunt".to_owned(), format!("nullb{}", number.trim())];
-        let mut nodes = named.iter().map(|name| format!("/dev/{name}"));
-        let path = nodes.find(|path| Path::new(path).exists());
-        let path = path.unwrap_or_else(|| panic!("no drive came of {FOLDER}"));
-        wait_until("the drive can be opened", || fs::File::open(&path).is_ok());
-        drive.0 = path;
+        wait_until("the drive can be opened", || {
+            fs::File::open(drive.path()).is_ok()
+        });
         drive
     }
 
-    /// Its device node.
-    pub(crate) fn path(&self) -> &str {
-        &self.0
+    /// Its device node, named as its folder.
+    pub(crate) fn path(&self) -> &'static str {
+        "/dev/shunt"
     }
 
     /// Has the kernel give it up, as its driver does when the drive is no longer wanted: until then it works.

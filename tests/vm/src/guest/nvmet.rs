@@ -8,11 +8,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::command::{attempt, run};
-use super::sysfs;
 use super::wait::Poll;
+use super::{configfs, sysfs};
 
 const NAME: &str = "shunt-case";
-const CONFIG: &str = "/sys/kernel/config";
 const SUBSYSTEM: &str = "/sys/kernel/config/nvmet/subsystems/shunt-case";
 const PORT: &str = "/sys/kernel/config/nvmet/ports/1";
 
@@ -41,9 +40,7 @@ impl Namespace {
                 return None;
             }
         }
-        if !Path::new(CONFIG).join("nvmet").exists() {
-            run(&format!("mount -t configfs configfs {CONFIG}"));
-        }
+        configfs::mount_for("nvmet");
         // What is made so far goes if the rest fails.
         let mut namespace = Self {
             path: String::new(),

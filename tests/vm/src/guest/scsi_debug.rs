@@ -37,9 +37,13 @@ impl ScsiDebug {
     /// Has the kernel give the disk up.
     #[track_caller]
     pub(crate) fn delete(&self) {
-        let disk = self.path.trim_start_matches("/dev/");
-        let file = format!("/sys/block/{disk}/device/delete");
+        let file = format!("/sys/block/{}/device/delete", self.name());
         fs::write(&file, "1").unwrap_or_else(|why| panic!("{file}: {why}"));
+    }
+
+    /// Its name in /sys/block.
+    pub(crate) fn name(&self) -> &str {
+        self.path.trim_start_matches("/dev/")
     }
 
     /// Its device node.

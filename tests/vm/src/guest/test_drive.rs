@@ -2,13 +2,13 @@
 //! Two drives in memory that can erase for good and encrypt inline, by the module of `tests/vm/drive`; gone on drop.
 
 use std::ffi::CString;
-use std::fs::File;
 use std::thread;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::kmod::{DeleteModuleFlags, ModuleInitFlags, delete_module, finit_module};
+use nix::kmod::{DeleteModuleFlags, delete_module};
 
+use super::module::insert;
 use super::sysfs;
 use super::wait::Poll;
 
@@ -31,11 +31,8 @@ impl TestDrives {
     /// encrypt.
     #[track_caller]
     pub(crate) fn load(parameters: &str) -> Self {
-        let file = File::open(FILE).unwrap_or_else(|why| panic!("{FILE}: {why}"));
-        let text = CString::new(parameters).expect("parameters have no zero byte");
-        if let Err(why) = finit_module(file, &text, ModuleInitFlags::empty()) {
-            panic!("load {FILE} {parameters}: {why}");
-        }
+        let parameters = CString::new(parameters).expect("parameters have no zero byte");
+        insert(FILE, &parameters);
         Self
     }
 
