@@ -13,6 +13,7 @@
 #include <linux/blkdev.h>
 #include <linux/capability.h>
 #include <linux/delay.h>
+#include <linux/file.h>
 #include <linux/hdreg.h>
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
@@ -25,9 +26,12 @@
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
+#include <linux/srcu.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include <net/genetlink.h>
+#include <net/net_namespace.h>
 #include <net/netlink.h>
+#include <net/sock.h>
 
 #include "helpers.h"

@@ -24,8 +24,11 @@ use crate::{
     error::Refused,
     event,
     kernel_ext::{
-        block::bdev::DevT,
-        net::genl::{Context, Family, Group, Operation, Permission, Refusal, Registration},
+        block::bdev::DeviceId,
+        net::{
+            genl::{Context, Family, Operation, Permission, Refusal, Registration},
+            multicast::Group,
+        },
         work::Work,
     },
     registry::{Key, Registry},
@@ -37,21 +40,20 @@ use sampler::Sampler;
 /// What the operations work on.
 #[pin_data]
 pub(crate) struct Control {
-    #[pin]
-    registry: Registry,
+    registry: Arc<Registry>,
     #[pin]
     notifier: notify::Notifier,
     sampler: Work<Sampler>,
 }
 
 static OPERATIONS: [Operation<Control>; 9] = [
-    Operation::doit::<device::New>(),
-    Operation::doit::<device::Del>(),
+    Operation::later::<device::New>(),
+    Operation::later::<device::Del>(),
     Operation::doit::<device::Get>(),
     Operation::dump::<device::Get>(),
     Operation::doit::<stats::Get>(),
     Operation::dump::<stats::Get>(),
-    Operation::doit::<device::Set>(),
+    Operation::later::<device::Set>(),
     Operation::doit::<stats::Set>(),
     Operation::doit::<device::Caps>(),
 ];
@@ -73,7 +75,7 @@ pub(crate) fn register() -> Result<Registration<Control>> {
     event::on_lost(lost);
     FAMILY.register(Arc::pin_init(
         try_pin_init!(Control {
-            registry <- Registry::new(),
+            registry: Arc::pin_init(Registry::new(), GFP_KERNEL)?,
             notifier <- notify::Notifier::new(),
             sampler: Work::new(Sampler::new())?,
         }),
@@ -82,15 +84,15 @@ pub(crate) fn register() -> Result<Registration<Control>> {
 }
 
 /// A backing device goes: tells the users of each device on it, and the listeners.
-fn lost(dev: DevT, surprise: bool) {
+fn lost(drive: DeviceId, surprise: bool) {
     FAMILY.with(|control| {
-        let mut from = 0;
-        while let Some(lost) = control.registry.lose(dev, &mut from) {
+        let mut after = None;
+        while let Some(lost) = control.registry.lose(drive, &mut after) {
             if let Some(disk) = lost.disk {
                 disk.report_dead(surprise);
             }
             // If it has been unmapped meanwhile, its listeners have been told of that.
-            let _ = control.registry.with(&Key::Id(lost.id), |device| {
+            let _ = control.registry.with(&Key::id(lost.id), |device| {
                 control
                     .notifier
                     .send(device, Reason::Lost, Some(lost.in_flight));

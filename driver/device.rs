@@ -2,33 +2,37 @@
 
 //! One virtual block device: its settings, and the disk that forwards.
 //!
-//! What can change of it is changed by one task at a time, the one that has `registry`'s right to
-//! change. Lock order: that right, then the disk's own, then `settings`. `settings` is held only to
-//! look and to write down: readers do not wait for drives.
+//! What can change of it is changed by who has its [`Turn`], one task at a time; changes of other devices go on meanwhile.
+//! Lock order: the turn, then the disk's own, then `settings`. `settings` is held only to look and to write down: readers do
+//! not wait for drives. Who has the turn waits no longer than the patience of who asked for the change.
 
 use crate::{
     error::Refused,
-    io::{
-        bio_path::{Io, Path, Route},
-        complete::Measured,
-    },
-    kernel_ext::block::{
-        bdev::{BlockDevice, DevT},
-        bio_disk::{self, BioDisk, Frozen},
-        disk_ref::DiskRef,
-        hook::Contexts,
-        limits::QueueLimits,
+    io::bio_path::{Io, Path, Route},
+    kernel_ext::{
+        block::{
+            bdev::{BlockDevice, DeviceId},
+            bio_disk::{self, BioDisk, Frozen},
+            disk_ref::DiskRef,
+            limits::QueueLimits,
+        },
+        patience::{Patience, timed_out},
     },
     logic::extent::SECTOR,
+    registry::Place,
     stats::DeviceStats,
-    table::{Table, TableSpec},
+    table::Table,
     uapi::{QueueMode, State, StatsMode},
 };
+use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::{
     new_mutex,
     prelude::*,
     str::CString,
-    sync::{Arc, Mutex, UniqueArc},
+    sync::{
+        Arc, Mutex, UniqueArc,
+        lock::{Guard, mutex::MutexBackend},
+    },
 };
 
 /// A device as it was asked for.
@@ -45,12 +49,23 @@ pub(crate) struct DeviceSpec {
 
 /// A device that is in the system until it is dropped.
 pub(crate) struct Device {
-    id: u32,
     name: CString,
     generation: u64,
     queue_mode: QueueMode,
-    settings: Pin<KBox<Mutex<Settings>>>,
+    turn: Pin<KBox<Mutex<Presence>>>,
+    /// It goes by force: whoever has the turn gives up.
+    doomed: AtomicBool,
     disk: BioDisk<Io>,
+    settings: Pin<KBox<Mutex<Settings>>>,
+    // The last to go: nobody else has its number and its sectors before all of it is gone.
+    place: Place,
+}
+
+/// Whether a device is still there for changes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    Here,
+    Gone,
 }
 
 /// What can be changed.
@@ -80,13 +95,11 @@ impl Settings {
 }
 
 impl Device {
-    /// Puts device `id`, which forwards through `table`, into the system. Sleeps.
+    /// Puts a device that forwards through `table` into the system. Sleeps; its drives are asked for a partition table.
     pub(crate) fn new(
-        contexts: Arc<Contexts<Measured>>,
-        id: u32,
-        generation: u64,
         spec: DeviceSpec,
         table: Arc<Table>,
+        place: Place,
     ) -> Result<Arc<Self>, Refused> {
         let request_queue = spec.queue_mode == QueueMode::Mq;
         if request_queue && table.zone() != 0 {
@@ -94,6 +107,7 @@ impl Device {
         }
         // Whatever can fail for want of memory comes before the links, which nothing but a device undoes.
         let device = UniqueArc::<Self>::new_uninit(GFP_KERNEL)?;
+        let turn = KBox::pin_init(new_mutex!(Presence::Here), GFP_KERNEL)?;
         let settings = Settings {
             table: table.clone(),
             stats_mode: spec.stats_mode,
@@ -104,7 +118,7 @@ impl Device {
             untracked: spec.stats_mode != StatsMode::Full,
         };
         let settings = KBox::pin_init(new_mutex!(settings), GFP_KERNEL)?;
-        let io = Io::new(contexts, !request_queue)?;
+        let io = Io::new(place.contexts(), !request_queue)?;
         io.prepare(&table)?;
         io.set_table(&table);
         let path = Path {
@@ -112,7 +126,7 @@ impl Device {
             read_only: spec.read_only,
             route: Route::through(&table),
         };
-        let node = CString::try_from_fmt(fmt!("shunt{id}"))?;
+        let node = CString::try_from_fmt(fmt!("shunt{}", place.id()))?;
         let disk = BioDisk::new(
             bio_disk::Settings {
                 name: &node,
@@ -129,19 +143,21 @@ impl Device {
         .map_err(Refused::Disk)?;
         link(&disk, &table)?;
         let device = device.write(Self {
-            id,
             name: spec.name,
-            generation,
+            generation: place.new_generation(),
             queue_mode: spec.queue_mode,
-            settings,
+            turn,
+            doomed: AtomicBool::new(false),
             disk,
+            settings,
+            place,
         });
         Ok(device.into())
     }
 
     /// Number N of /dev/shuntN.
     pub(crate) fn id(&self) -> u32 {
-        self.id
+        self.place.id()
     }
 
     /// Its name.
@@ -159,12 +175,18 @@ impl Device {
         self.queue_mode
     }
 
+    /// Its place in the registry.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// Looks at what can be changed. Sleeps.
     pub(crate) fn with_settings<R>(&self, look: impl FnOnce(&Settings) -> R) -> R {
         look(&self.settings.lock())
     }
 
     /// What it forwards to. Sleeps.
+    #[inline(never)]
     pub(crate) fn table(&self) -> Arc<Table> {
         self.settings.lock().table.clone()
     }
@@ -184,12 +206,8 @@ impl Device {
         self.disk.data().hooks.in_flight()
     }
 
-    /// The table asked for anew, so that it takes up what the drives have grown by. Sleeps.
-    pub(crate) fn table_spec(&self) -> Result<TableSpec> {
-        self.table().spec()
-    }
-
     /// Whether its I/O waits. Sleeps.
+    #[inline(never)]
     pub(crate) fn is_suspended(&self) -> bool {
         self.settings.lock().suspended
     }
@@ -199,10 +217,137 @@ impl Device {
         self.settings.lock().opened_read_only
     }
 
+    /// Notes that the backing device `drive` is gone. If the device is on it, and was live, what is
+    /// in flight, and a reference to tell its users by, unless a resume will tell them. Sleeps.
+    pub(crate) fn lose(&self, drive: DeviceId) -> Option<(u64, Option<DiskRef>)> {
+        let settings = self.settings.lock();
+        let tell = (!settings.suspended).then(|| self.disk.reference());
+        let lost = settings.table.lose(drive);
+        lost.then(|| (self.in_flight(), tell))
+    }
+
+    /// Waits for the turn to change it. Sleeps. `ENODEV` if it has gone meanwhile.
+    pub(crate) fn turn(&self, patience: &Patience) -> Result<Turn<'_>, Refused> {
+        let mut presence = None;
+        let waited = patience.wait(|| {
+            presence = self.turn.try_lock();
+            presence.is_some()
+        });
+        match presence {
+            Some(presence) if *presence == Presence::Here => Ok(Turn {
+                device: self,
+                presence,
+            }),
+            Some(_) => Err(Refused::UnknownId(self.id())),
+            None if waited == Err(timed_out()) => Err(Refused::Changing(self.id())),
+            None => Err(waited.err().unwrap_or(EAGAIN).into()),
+        }
+    }
+
+    /// Has whoever changes it give up, since it goes by force. Any context.
+    pub(crate) fn doom(&self) {
+        self.doomed.store(true, Ordering::Relaxed);
+    }
+
+    fn is_doomed(&self) -> bool {
+        self.doomed.load(Ordering::Relaxed)
+    }
+
+    /// Fails what it has and what comes, and tells its users, before it is dropped. Sleeps until they are told: they may wait
+    /// for what their drives have.
+    pub(crate) fn mark_dead(&self) {
+        self.disk.mark_dead();
+        // Those who are told wait for what they have sent: what waits here fails.
+        self.disk.data().fail_held();
+        if core::mem::take(&mut self.settings.lock().file_system_frozen) {
+            // It has been shut down; frozen, it would never go.
+            let _ = self.disk.thaw_file_system();
+        }
+    }
+}
+
+/// The right to change a device, until it is dropped.
+pub(crate) struct Turn<'a> {
+    device: &'a Device,
+    presence: Guard<'a, Presence, MutexBackend>,
+}
+
+impl<'a> Turn<'a> {
+    /// The device.
+    pub(crate) fn device(&self) -> &'a Device {
+        self.device
+    }
+
+    /// The device is gone: nobody else gets a turn.
+    pub(crate) fn end(mut self) {
+        *self.presence = Presence::Gone;
+    }
+
+    /// Holds new I/O up, once what the last change held up had its turn. Sleeps. While the device is suspended there is
+    /// no turn to have: what waits is for the resume, which is not to wait for more.
+    #[inline(never)]
+    fn freeze(&self, patience: &Patience) -> Result<Frozen<'a, Io>, Refused> {
+        let device = self.device;
+        if !device.is_suspended() {
+            device.disk.let_in();
+        }
+        let frozen = device.disk.freeze(patience);
+        frozen.map_err(|error| self.why_it_waited(error))
+    }
+
+    /// Why a wait for I/O ended before the I/O did.
+    #[inline(never)]
+    fn why_it_waited(&self, error: Error) -> Refused {
+        if error != timed_out() {
+            return error.into();
+        }
+        let table = self.device.table();
+        let most = table
+            .drives()
+            .max_by_key(|drive| drive.device().in_flight());
+        match most {
+            Some(drive) => Refused::Outstanding {
+                dev: drive.device().dev(),
+                // Those that a suspended drive holds back it does not count itself.
+                operations: u64::from(drive.device().in_flight()).max(self.device.in_flight()),
+            },
+            None => error.into(),
+        }
+    }
+
+    /// Waits for what is in flight. No new I/O may come.
+    #[inline(never)]
+    fn drain(&self, table: &Table, patience: &Patience) -> Result<(), Refused> {
+        let device = self.device;
+        let hooks = &device.disk.data().hooks;
+        patience
+            .wait(|| device.is_doomed() || hooks.is_idle())
+            .map_err(|error| self.why_it_waited(error))?;
+        // Not locked meanwhile: a drive that goes is noted before its I/O ends.
+        let untracked = device.settings.lock().untracked;
+        if let ([target], true, false) = (table.targets(), untracked, device.is_doomed()) {
+            // What is not tracked is in the drive's queue.
+            let drained = target.device().drain(patience);
+            drained.map_err(|error| self.why_it_waited(error))?;
+        }
+        if device.is_doomed() {
+            return Err(Refused::UnknownId(device.id()));
+        }
+        let mut settings = device.settings.lock();
+        settings.untracked = settings.stats_mode != StatsMode::Full;
+        Ok(())
+    }
+
     /// Replaces the table: new I/O waits, what is in flight ends, then I/O goes on to the new one.
     /// Sleeps. Nothing changes if it is refused.
-    pub(crate) fn set_table(&self, table: Arc<Table>, read_only: bool) -> Result<(), Refused> {
-        let old = self.table();
+    pub(crate) fn set_table(
+        &self,
+        table: Arc<Table>,
+        read_only: bool,
+        patience: &Patience,
+    ) -> Result<(), Refused> {
+        let device = self.device;
+        let old = device.table();
         let (new_size, old_size) = (table.sectors() * SECTOR, old.sectors() * SECTOR);
         if new_size < old_size {
             return Err(Refused::Shorter {
@@ -212,29 +357,28 @@ impl Device {
         }
         let mut limits = table.limits();
         limits
-            .keep_promises(&QueueLimits::promised(self.disk(), &old.limits()))
+            .keep_promises(&QueueLimits::promised(device.disk(), &old.limits()))
             .map_err(Refused::Promised)?;
         if !table.has_zones_of(&old) {
             return Err(Refused::Promised("other zones"));
         }
-        if !self.disk.is_encrypted_by(table.engines().as_ref()) {
+        if !device.disk.is_encrypted_by(table.engines().as_ref()) {
             return Err(Refused::Promised("inline encryption"));
         }
-        self.disk.data().prepare(&table)?;
-        link(&self.disk, &table)?;
-        let changed = self.swap_table(&table, &old, &mut limits);
-        // From here on one of the two tables is out of use. Its drives are closed when the last
-        // reference goes, with no lock held but the right to change.
+        device.disk.data().prepare(&table)?;
+        link(&device.disk, &table)?;
+        let changed = self.swap_table(&table, &old, &mut limits, patience);
+        // From here on one of the two tables is out of use. The caller drops it.
         let unused = if changed.is_ok() { &old } else { &table };
-        unlink(&self.disk, unused);
+        unlink(&device.disk, unused);
         changed?;
         if new_size > old_size {
-            self.disk.set_sectors(table.sectors());
+            device.disk.set_sectors(table.sectors());
         }
         if table.zone() != 0 {
-            self.disk.revalidate_zones();
+            device.disk.revalidate_zones();
         }
-        let mut settings = self.settings.lock();
+        let mut settings = device.settings.lock();
         settings.table = table;
         settings.opened_read_only = read_only;
         Ok(())
@@ -245,146 +389,146 @@ impl Device {
         table: &Arc<Table>,
         old: &Table,
         limits: &mut QueueLimits,
+        patience: &Patience,
     ) -> Result<(), Refused> {
-        let mut frozen = self.freeze();
-        self.drain(old)?;
+        let device = self.device;
+        let mut frozen = self.freeze(patience)?;
+        self.drain(old, patience)?;
         frozen.leave_drives().map_err(|_| Refused::UnknownKeys)?;
-        frozen.set_limits(limits)?;
+        frozen.set_limits(limits, patience)?;
         let path = frozen.path_mut();
         if !matches!(path.route, Route::Held) {
             path.route = Route::through(table);
         }
-        self.disk.data().set_table(table);
+        device.disk.data().set_table(table);
         frozen.set_drives(table.clone());
         Ok(())
     }
 
-    /// Holds new I/O up, once what the last change held up had its turn. Sleeps. While the device is suspended there is
-    /// no turn to have: what waits is for the resume, which is not to wait for more.
-    fn freeze(&self) -> Frozen<'_, Io> {
-        if !self.is_suspended() {
-            self.disk.let_in();
-        }
-        self.disk.freeze()
-    }
-
-    /// Waits for what is in flight. No new I/O may come.
-    ///
-    /// # Errors
-    ///
-    /// `EINTR` if the task got a signal: a drive may keep I/O for ever.
-    fn drain(&self, table: &Table) -> Result {
-        self.disk.data().hooks.drain_interruptibly()?;
-        // Not locked meanwhile: a drive that goes is noted before its I/O ends.
-        let untracked = self.settings.lock().untracked;
-        if let ([target], true) = (table.targets(), untracked) {
-            // What is not tracked is in the drive's queue.
-            target.device().drain();
-        }
-        let mut settings = self.settings.lock();
-        settings.untracked = settings.stats_mode != StatsMode::Full;
+    /// Changes what is measured. Sleeps.
+    pub(crate) fn set_stats_mode(
+        &self,
+        mode: StatsMode,
+        patience: &Patience,
+    ) -> Result<(), Refused> {
+        self.freeze(patience)?.path_mut().stats_mode = mode;
+        let mut settings = self.device.settings.lock();
+        settings.stats_mode = mode;
+        settings.untracked |= mode != StatsMode::Full;
         Ok(())
     }
 
-    /// Changes what is measured. Sleeps.
-    pub(crate) fn set_stats_mode(&self, mode: StatsMode) {
-        self.freeze().path_mut().stats_mode = mode;
-        let mut settings = self.settings.lock();
-        settings.stats_mode = mode;
-        settings.untracked |= mode != StatsMode::Full;
-    }
-
     /// Refuses writes, or not. Sleeps. To allow them, the drives must be open for writing.
-    pub(crate) fn set_read_only(&self, read_only: bool) {
-        self.freeze().path_mut().read_only = read_only;
-        self.disk.set_read_only(read_only);
-        self.settings.lock().read_only = read_only;
+    pub(crate) fn set_read_only(
+        &self,
+        read_only: bool,
+        patience: &Patience,
+    ) -> Result<(), Refused> {
+        self.freeze(patience)?.path_mut().read_only = read_only;
+        self.device.disk.set_read_only(read_only);
+        self.device.settings.lock().read_only = read_only;
+        Ok(())
     }
 
     /// Lets new I/O wait, once what is in flight has ended. Sleeps. With `freeze`, a file system on
     /// the device writes all out and stops before.
-    pub(crate) fn suspend(&self, freeze: bool) -> Result<(), Refused> {
-        if self.settings.lock().suspended {
+    pub(crate) fn suspend(&self, freeze: bool, patience: &Patience) -> Result<(), Refused> {
+        let device = self.device;
+        if device.is_suspended() {
             return Ok(());
         }
         if freeze {
-            self.disk
+            device
+                .disk
                 .freeze_file_system()
                 .map_err(Refused::FileSystem)?;
         }
-        let mut frozen = self.freeze();
-        let drained = self.drain(&self.table());
-        if drained.is_ok() {
-            frozen.path_mut().route = Route::Held;
+        let held = self.hold(patience);
+        if held.is_err() && freeze {
+            device
+                .disk
+                .thaw_file_system()
+                .map_err(Refused::FileSystem)?;
         }
-        drop(frozen);
-        if let Err(error) = drained {
-            if freeze {
-                self.disk.thaw_file_system().map_err(Refused::FileSystem)?;
-            }
-            return Err(error.into());
-        }
-        let mut settings = self.settings.lock();
+        held?;
+        let mut settings = device.settings.lock();
         settings.suspended = true;
         settings.file_system_frozen = freeze;
         Ok(())
     }
 
-    /// Lets the I/O that waits, and new I/O, go on. Sleeps.
-    pub(crate) fn resume(&self) -> Result<(), Refused> {
-        let (suspended, thaw) = {
-            let mut settings = self.settings.lock();
-            let thaw = core::mem::take(&mut settings.file_system_frozen);
-            (core::mem::take(&mut settings.suspended), thaw)
-        };
-        if suspended {
-            let route = Route::through(&self.table());
-            let mut frozen = self.disk.freeze();
-            let path = frozen.path_mut();
-            path.route = route;
-            self.disk.data().release(path);
-            drop(frozen);
-            if self.table().state() == State::Lost {
-                // Who was told before would have waited for what was held.
-                self.disk.reference().report_dead(true);
-            }
-        }
-        if thaw {
-            self.disk.thaw_file_system().map_err(Refused::FileSystem)?;
+    /// Lets new I/O wait: requests in their queue, bios in a list.
+    fn hold(&self, patience: &Patience) -> Result<(), Refused> {
+        let device = self.device;
+        let mut frozen = self.freeze(patience)?;
+        self.drain(&device.table(), patience)?;
+        match device.queue_mode {
+            QueueMode::Bio => frozen.path_mut().route = Route::Held,
+            QueueMode::Mq => device.disk.hold_requests(),
         }
         Ok(())
     }
 
-    /// Notes that the backing device `dev` is gone. If the device is on it, and was live, what is
-    /// in flight, and a reference to tell its users by, unless a resume will tell them. Sleeps.
-    pub(crate) fn lose(&self, dev: DevT) -> Option<(u64, Option<DiskRef>)> {
-        let settings = self.settings.lock();
-        let tell = (!settings.suspended).then(|| self.disk.reference());
-        let lost = settings.table.lose(dev);
-        lost.then(|| (self.in_flight(), tell))
+    /// Lets the I/O that waits, and new I/O, go on. Sleeps, but for no drive.
+    pub(crate) fn resume(&self, patience: &Patience) -> Result<(), Refused> {
+        let device = self.device;
+        if device.is_suspended() {
+            let table = device.table();
+            match device.queue_mode {
+                QueueMode::Mq => device.disk.release_requests(),
+                QueueMode::Bio => {
+                    self.freeze(patience)?.path_mut().route = Route::through(&table);
+                    device.disk.data().release();
+                }
+            }
+            device.settings.lock().suspended = false;
+            if table.state() == State::Lost {
+                // Who was told before would have waited for what was held.
+                let disk = device.disk.reference();
+                let _ = patience.run(move || disk.report_dead(true));
+            }
+        }
+        if core::mem::take(&mut device.settings.lock().file_system_frozen) {
+            device
+                .disk
+                .thaw_file_system()
+                .map_err(Refused::FileSystem)?;
+        }
+        Ok(())
     }
 
-    /// Keeps everybody from opening it, before it is dropped. `EBUSY` if somebody has it open.
-    pub(crate) fn forbid_open(&self) -> Result {
+    /// Keeps everybody from opening the device, before it is dropped. Sleeps. `EBUSY` if somebody has it open.
+    pub(crate) fn forbid_open(&self, patience: &Patience) -> Result<(), Refused> {
+        let device = self.device;
         // Whoever closes a suspended device, or reads its partitions, may wait for I/O that is held.
-        self.disk.forbid_open(self.is_suspended())
+        let at_once = device.is_suspended();
+        match device.disk.forbid_open(at_once, patience) {
+            Err(error) if error == EBUSY => Err(Refused::Open(device.id())),
+            Err(error) if error == timed_out() => Err(Refused::Opening(device.id())),
+            other => Ok(other?),
+        }
     }
 
-    /// Fails its I/O, also what waits, before it is dropped. Sleeps.
-    pub(crate) fn kill(&self) {
-        // Those who are told wait for what they have sent: that fails first.
-        self.disk.freeze().path_mut().route = Route::Gone;
-        self.disk.data().fail_held();
-        self.disk.kill();
-        if core::mem::take(&mut self.settings.lock().file_system_frozen) {
-            // It has been shut down; frozen, it would never go.
-            let _ = self.disk.thaw_file_system();
+    /// Has I/O fail at the gate, also what waits, as far as that can be done before the patience ends: what is at a drive that
+    /// does not answer fails once it does. Sleeps.
+    pub(crate) fn fail_io(&self, patience: &Patience) {
+        let device = self.device;
+        if let Ok(mut frozen) = device.disk.freeze(patience) {
+            frozen.path_mut().route = Route::Gone;
+        }
+        device.disk.data().fail_held();
+        if core::mem::take(&mut device.settings.lock().suspended) {
+            device.disk.release_requests();
         }
     }
 }
 
 impl Drop for Device {
     fn drop(&mut self) {
+        if core::mem::take(&mut self.settings.lock().suspended) {
+            // Requests that wait would keep the disk for ever; nobody has it open, so nobody waits for their end.
+            self.disk.release_requests();
+        }
         let table = self.table();
         unlink(&self.disk, &table);
     }

@@ -6,9 +6,13 @@
 //! repeated: an extended acknowledgement has room for 79 bytes.
 
 use crate::{
-    kernel_ext::errno::{links_loop, not_supported},
+    kernel_ext::{
+        block::bdev::DevT,
+        errno::{links_loop, not_supported, stale},
+        patience::timed_out,
+    },
     logic::{extent::ExtentError, name::NameError},
-    uapi::{NAME_MAX, TARGETS_MAX},
+    uapi::{NAME_MAX, TARGETS_MAX, TIMEOUT_MAX},
 };
 use core::fmt::{Result as FmtResult, Write};
 use kernel::prelude::*;
@@ -30,14 +34,36 @@ pub(crate) enum Refused {
     UnknownId(u32),
     /// No device has the name.
     UnknownName,
+    /// The device that is named has another generation than the request wants.
+    Generation {
+        /// What the request wants.
+        wanted: u64,
+        /// What the device has.
+        generation: u64,
+    },
     /// The device with this id is open.
     Open(u32),
+    /// The device with this id is being opened or closed, and that does not end.
+    Opening(u32),
+    /// The device with this id is being changed by another command, which does not end.
+    Changing(u32),
+    /// I/O did not end in time: the drive that has most of it, and how much.
+    Outstanding {
+        /// The drive.
+        dev: DevT,
+        /// Operations that it has.
+        operations: u64,
+    },
+    /// A wait that is longer than a request may ask for, in ms.
+    Timeout(u32),
     /// The device stands on the device with this id, which is suspended.
     OnSuspended(u32),
     /// A target cannot be used: its number, and why.
     Target(u16, TargetError),
     /// More targets than a table may have.
     TooManyTargets,
+    /// The targets are longer than a disk can be.
+    TooLong,
     /// Stripes need more than one target.
     StripeOfOne,
     /// The length of a chunk cannot be one.
@@ -93,6 +119,8 @@ pub(crate) enum TargetError {
     OverlapsTarget(usize),
     /// It stands on the device itself.
     LeadsBack,
+    /// It does not answer.
+    NoAnswer,
     /// A stripe is not as long as the others, or shorter than a chunk. Lengths in bytes.
     Stripe {
         /// Its length.
@@ -120,13 +148,14 @@ impl TargetError {
             | Self::ZonesDiffer { .. } => EINVAL,
             Self::Overlaps { .. } => EBUSY,
             Self::LeadsBack => links_loop(),
+            Self::NoAnswer => timed_out(),
         }
     }
 
     fn write(&self, f: &mut dyn Write) -> FmtResult {
         match self {
             Self::Backing(error) => f.write_str(match *error {
-                e if e == ENOENT => "no such path",
+                e if e == EBADF => "the sender has no such descriptor",
                 e if e == ENOTBLK => "not a block device",
                 e if e == EBUSY => "held by somebody else",
                 e if e == EACCES => "read-only, or not permitted",
@@ -146,6 +175,7 @@ impl TargetError {
             }
             Self::OverlapsTarget(number) => write!(f, "overlaps target {number} of the table"),
             Self::LeadsBack => f.write_str("leads back to the device itself"),
+            Self::NoAnswer => f.write_str("the drive does not answer"),
             Self::Stripe { length, wanted } => {
                 write!(
                     f,
@@ -166,11 +196,15 @@ impl Refused {
             | Self::Name(_)
             | Self::StripeOfOne
             | Self::Stripe { .. } => EINVAL,
+            Self::Timeout(_) => ERANGE,
+            Self::Generation { .. } => stale(),
+            Self::Opening(_) | Self::Changing(_) | Self::Outstanding { .. } => timed_out(),
             Self::NameTaken(_) => EEXIST,
             Self::UnknownId(_) | Self::UnknownName => ENODEV,
             Self::Open(_) | Self::OnSuspended(_) | Self::UnknownKeys => EBUSY,
             Self::Target(_, error) => error.error(),
             Self::TooManyTargets => E2BIG,
+            Self::TooLong => EFBIG,
             Self::Shorter { .. } => ERANGE,
             Self::Promised(_) | Self::Zoned(_) => not_supported(),
         }
@@ -186,7 +220,20 @@ impl Refused {
             Self::NameTaken(id) => write!(f, "shunt{id} has that name already"),
             Self::UnknownId(id) => write!(f, "no device has the id {id}"),
             Self::UnknownName => f.write_str("no device has that name"),
+            Self::Generation { wanted, generation } => {
+                write!(f, "the device has generation {generation}, not {wanted}")
+            }
             Self::Open(id) => write!(f, "shunt{id} is open"),
+            Self::Opening(id) => write!(f, "shunt{id} is being opened or closed, without end"),
+            Self::Changing(id) => write!(f, "shunt{id} is being changed by another command"),
+            Self::Outstanding { dev, operations } => {
+                let (major, minor) = (dev.major(), dev.minor());
+                write!(
+                    f,
+                    "drive {major}:{minor} does not answer: {operations} operations outstanding"
+                )
+            }
+            Self::Timeout(ms) => write!(f, "timeout {ms} ms is above {TIMEOUT_MAX}"),
             Self::OnSuspended(id) => write!(f, "it stands on shunt{id}, which is suspended"),
             Self::Target(0, error) => error.write(f),
             Self::Target(number, error) => {
@@ -194,6 +241,7 @@ impl Refused {
                 error.write(f)
             }
             Self::TooManyTargets => write!(f, "a table has at most {TARGETS_MAX} targets"),
+            Self::TooLong => f.write_str("the targets are longer than a disk can be, 8 EiB"),
             Self::StripeOfOne => f.write_str("stripes need at least two targets"),
             Self::Stripe { bytes, block } => {
                 write!(

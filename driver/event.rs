@@ -6,16 +6,16 @@
 //! not import it.
 
 use crate::{
-    kernel_ext::block::bdev::{DevT, HolderEvents},
+    kernel_ext::block::bdev::{DeviceId, HolderEvents},
     table::Table,
 };
 use kernel::sync::SetOnce;
 
-static ON_LOST: SetOnce<fn(DevT, bool)> = SetOnce::new();
+static ON_LOST: SetOnce<fn(DeviceId, bool)> = SetOnce::new();
 
 /// Calls `lost` for each backing device that goes, and with whether by surprise, in the process that removes it. The
 /// first call counts.
-pub(crate) fn on_lost(lost: fn(DevT, bool)) {
+pub(crate) fn on_lost(lost: fn(DeviceId, bool)) {
     ON_LOST.populate(lost);
 }
 
@@ -23,7 +23,7 @@ pub(crate) fn on_lost(lost: fn(DevT, bool)) {
 /// that have gone. Sleeps; to be called once a device has the table.
 pub(crate) fn check(table: &Table) {
     for drive in table.drives().filter(|drive| drive.device().is_dead()) {
-        Events::lost(drive.device().dev(), true);
+        Events::lost(drive.device().id(), true);
     }
 }
 
@@ -31,9 +31,9 @@ pub(crate) fn check(table: &Table) {
 pub(crate) struct Events;
 
 impl HolderEvents for Events {
-    fn lost(dev: DevT, surprise: bool) {
+    fn lost(id: DeviceId, surprise: bool) {
         if let Some(lost) = ON_LOST.as_ref() {
-            lost(dev, surprise);
+            lost(id, surprise);
         }
     }
 }

@@ -107,16 +107,6 @@ struct gendisk *shunt_blk_mq_alloc_disk(struct blk_mq_tag_set *tags,
 	return blk_mq_alloc_disk(tags, limits, NULL);
 }
 
-void shunt_mutex_lock(struct mutex *lock)
-{
-	mutex_lock(lock);
-}
-
-int shunt_mutex_lock_interruptible(struct mutex *lock)
-{
-	return mutex_lock_interruptible(lock);
-}
-
 void shunt_disk_get(struct gendisk *disk)
 {
 	get_device(disk_to_dev(disk));
@@ -135,16 +125,6 @@ void shunt_bdev_put(struct block_device *bdev)
 unsigned int shunt_disk_openers(struct gendisk *disk)
 {
 	return disk_openers(disk);
-}
-
-unsigned int shunt_freeze_queue(struct request_queue *q)
-{
-	return blk_mq_freeze_queue(q);
-}
-
-void shunt_unfreeze_queue(struct request_queue *q, unsigned int memflags)
-{
-	blk_mq_unfreeze_queue(q, memflags);
 }
 
 void shunt_stack_integrity(struct queue_limits *limits,
@@ -223,22 +203,6 @@ int shunt_genlmsg_reply(struct sk_buff *skb, struct genl_info *info)
 	return genlmsg_reply(skb, info);
 }
 
-int shunt_genlmsg_multicast(struct genl_family *family, struct sk_buff *skb,
-			    unsigned int group)
-{
-	return genlmsg_multicast(family, skb, 0, group, GFP_KERNEL);
-}
-
-void shunt_genl_set_err(struct genl_family *family, unsigned int group, int code)
-{
-	genl_set_err(family, &init_net, 0, group, code);
-}
-
-bool shunt_genl_has_listeners(struct genl_family *family, unsigned int group)
-{
-	return genl_has_listeners(family, &init_net, group);
-}
-
 void shunt_nlmsg_free(struct sk_buff *skb)
 {
 	nlmsg_free(skb);
@@ -272,4 +236,150 @@ void shunt_dump_check_consistent(struct netlink_callback *cb, void *header)
 const struct genl_info *shunt_dump_info(struct netlink_callback *cb)
 {
 	return genl_info_dump(cb);
+}
+
+int shunt_net_multicast(struct net *net, struct sk_buff *skb,
+			unsigned int group, netlink_filter_fn filter)
+{
+	struct sk_buff *copy = skb_clone(skb, GFP_KERNEL);
+
+	return copy ? netlink_broadcast_filtered(net->genl_sock, copy, 0, group,
+						 GFP_KERNEL, filter, NULL) :
+		      -ENOMEM;
+}
+
+void shunt_net_set_err(struct net *net, unsigned int group, int code)
+{
+	netlink_set_err(net->genl_sock, 0, group, code);
+}
+
+bool shunt_net_has_listeners(struct net *net, unsigned int group)
+{
+	return netlink_has_listeners(net->genl_sock, group);
+}
+
+struct net *shunt_next_net(struct net *net)
+{
+	struct list_head *at = net ? &net->list : &net_namespace_list;
+
+	return list_is_last(at, &net_namespace_list) ?
+		       NULL :
+		       list_entry(at->next, struct net, list);
+}
+
+bool shunt_sock_is_admins(struct sock *sk)
+{
+	return sk->sk_socket && sk->sk_socket->file &&
+	       file_ns_capable(sk->sk_socket->file, &init_user_ns, CAP_SYS_ADMIN);
+}
+
+struct sock *shunt_netlink_hold(struct sk_buff *skb)
+{
+	sock_hold(NETLINK_CB(skb_get(skb)).sk);
+	return NETLINK_CB(skb).sk;
+}
+
+u32 shunt_netlink_portid(struct sk_buff *skb)
+{
+	return NETLINK_CB(skb).portid;
+}
+
+int shunt_netlink_reply(struct sk_buff *request, struct sk_buff *reply)
+{
+	return nlmsg_unicast(request->sk, reply, NETLINK_CB(request).portid);
+}
+
+void shunt_consume_skb(struct sk_buff *skb)
+{
+	consume_skb(skb);
+}
+
+bool shunt_sock_is_dead(struct sock *sk)
+{
+	return sock_flag(sk, SOCK_DEAD);
+}
+
+void shunt_sock_overrun(struct sock *sk)
+{
+	WRITE_ONCE(sk->sk_err, ENOBUFS);
+	sk_error_report(sk);
+}
+
+void shunt_sock_put(struct sock *sk)
+{
+	sock_put(sk);
+}
+
+struct workqueue_struct *shunt_alloc_task_queue(void)
+{
+	return alloc_workqueue("shunt_task", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+}
+
+void shunt_init_work(struct work_struct *work, work_func_t func)
+{
+	INIT_WORK(work, func);
+}
+
+void shunt_queue_task(struct workqueue_struct *queue, struct work_struct *work)
+{
+	queue_work(queue, work);
+}
+
+bool shunt_mutex_trylock(struct mutex *lock)
+{
+	return mutex_trylock(lock);
+}
+
+struct block_device *shunt_file_bdev(struct file *file)
+{
+	return S_ISBLK(file_inode(file)->i_mode) ? file_bdev(file) : NULL;
+}
+
+bool shunt_file_is_writable(struct file *file)
+{
+	return file->f_mode & FMODE_WRITE;
+}
+
+void shunt_freeze_queue_start(struct request_queue *q)
+{
+	blk_freeze_queue_start(q);
+}
+
+bool shunt_freeze_queue_wait(struct request_queue *q, unsigned int ms)
+{
+	return blk_mq_freeze_queue_wait_timeout(q, msecs_to_jiffies(ms));
+}
+
+void shunt_unfreeze_queue(struct request_queue *q)
+{
+	blk_mq_unfreeze_queue_nomemrestore(q);
+}
+
+unsigned long shunt_quiesce_start(struct blk_mq_tag_set *set)
+{
+	return set->flags & BLK_MQ_F_BLOCKING ?
+		       start_poll_synchronize_srcu(set->srcu) :
+		       start_poll_synchronize_rcu();
+}
+
+bool shunt_quiesce_done(struct blk_mq_tag_set *set, unsigned long cookie)
+{
+	return set->flags & BLK_MQ_F_BLOCKING ?
+		       poll_state_synchronize_srcu(set->srcu, cookie) :
+		       poll_state_synchronize_rcu(cookie);
+}
+
+unsigned int shunt_inflight(struct block_device *bdev)
+{
+	return bdev_count_inflight(bdev);
+}
+
+u64 shunt_diskseq(struct block_device *bdev)
+{
+	return bdev->bd_disk->diskseq;
+}
+
+bool shunt_bdev_read_only(struct block_device *bdev)
+{
+	return bdev_read_only(bdev);
 }

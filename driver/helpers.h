@@ -7,7 +7,9 @@
 #include <linux/blk-crypto-profile.h>
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
+#include <linux/fs.h>
 #include <linux/mempool.h>
+#include <linux/netlink.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include <net/genetlink.h>
@@ -69,6 +71,9 @@ void shunt_queue_delayed_work(struct delayed_work *work, unsigned int ms);
 struct bio_list *shunt_swap_bio_list(struct bio_list *list);
 void shunt_submit_bio_at_once(struct bio *bio);
 struct workqueue_struct *shunt_alloc_io_queue(void);
+struct workqueue_struct *shunt_alloc_task_queue(void);
+void shunt_init_work(struct work_struct *work, work_func_t func);
+void shunt_queue_task(struct workqueue_struct *queue, struct work_struct *work);
 void shunt_queue_work(struct workqueue_struct *queue, struct delayed_work *work);
 
 mempool_t *shunt_mempool_create_kmalloc(int min, size_t size);
@@ -82,14 +87,21 @@ void shunt_account_flush(struct block_device *bdev, u64 ns);
 struct gendisk *shunt_blk_alloc_disk(struct queue_limits *limits);
 struct gendisk *shunt_blk_mq_alloc_disk(struct blk_mq_tag_set *tags,
 					struct queue_limits *limits);
-void shunt_mutex_lock(struct mutex *lock);
-int shunt_mutex_lock_interruptible(struct mutex *lock);
+bool shunt_mutex_trylock(struct mutex *lock);
+struct block_device *shunt_file_bdev(struct file *file);
+bool shunt_file_is_writable(struct file *file);
 void shunt_disk_get(struct gendisk *disk);
 bool shunt_bdev_tryget(struct block_device *bdev);
 void shunt_bdev_put(struct block_device *bdev);
 unsigned int shunt_disk_openers(struct gendisk *disk);
-unsigned int shunt_freeze_queue(struct request_queue *q);
-void shunt_unfreeze_queue(struct request_queue *q, unsigned int memflags);
+void shunt_freeze_queue_start(struct request_queue *q);
+bool shunt_freeze_queue_wait(struct request_queue *q, unsigned int ms);
+void shunt_unfreeze_queue(struct request_queue *q);
+unsigned long shunt_quiesce_start(struct blk_mq_tag_set *set);
+bool shunt_quiesce_done(struct blk_mq_tag_set *set, unsigned long cookie);
+unsigned int shunt_inflight(struct block_device *bdev);
+bool shunt_bdev_read_only(struct block_device *bdev);
+u64 shunt_diskseq(struct block_device *bdev);
 void shunt_stack_integrity(struct queue_limits *limits,
 			   struct block_device *bdev);
 struct blk_crypto_profile *shunt_crypto_profile(struct block_device *bdev);
@@ -108,10 +120,19 @@ struct sk_buff *shunt_genlmsg_new(size_t payload);
 void shunt_genlmsg_end(struct sk_buff *skb, void *header);
 void shunt_genlmsg_cancel(struct sk_buff *skb, void *header);
 int shunt_genlmsg_reply(struct sk_buff *skb, struct genl_info *info);
-int shunt_genlmsg_multicast(struct genl_family *family, struct sk_buff *skb,
-			    unsigned int group);
-void shunt_genl_set_err(struct genl_family *family, unsigned int group, int code);
-bool shunt_genl_has_listeners(struct genl_family *family, unsigned int group);
+int shunt_net_multicast(struct net *net, struct sk_buff *skb,
+			unsigned int group, netlink_filter_fn filter);
+void shunt_net_set_err(struct net *net, unsigned int group, int code);
+bool shunt_net_has_listeners(struct net *net, unsigned int group);
+struct net *shunt_next_net(struct net *net);
+bool shunt_sock_is_admins(struct sock *sk);
+struct sock *shunt_netlink_hold(struct sk_buff *skb);
+u32 shunt_netlink_portid(struct sk_buff *skb);
+int shunt_netlink_reply(struct sk_buff *request, struct sk_buff *reply);
+void shunt_consume_skb(struct sk_buff *skb);
+bool shunt_sock_is_dead(struct sock *sk);
+void shunt_sock_overrun(struct sock *sk);
+void shunt_sock_put(struct sock *sk);
 void shunt_nlmsg_free(struct sk_buff *skb);
 struct nlattr *shunt_nla_nest_start(struct sk_buff *skb, int type);
 void shunt_nla_nest_end(struct sk_buff *skb, struct nlattr *nest);

@@ -21,6 +21,8 @@
 //! | `errno.rs` | error numbers | the missing names |
 //! | `noio.rs` | `memalloc_noio_save()` | allocation scopes |
 //! | `module_pin.rs` | `try_module_get()` | the same on `ThisModule` |
+//! | `task.rs`, `patience.rs` | `struct work_struct` | tasks that own their data |
+//! | `net/sender.rs` | `netlink_ack()` | operations in `kernel::net::netlink` |
 //! | `work.rs` | `struct delayed_work` | owned work items |
 //! | `percpu.rs`, `percpu_stack.rs` | per-CPU allocations | `kernel::percpu` |
 
@@ -31,6 +33,8 @@ pub(crate) mod errno;
 pub(crate) mod module_pin;
 pub(crate) mod net;
 mod noio;
+pub(crate) mod patience;
 pub(crate) mod percpu;
 mod percpu_stack;
+pub(crate) mod task;
 pub(crate) mod work;

@@ -1,72 +1,94 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The devices that there are.
+//! The devices that there are, and what may be done to them.
 //!
-//! Lock order: `changing`, then `devices`. `changing` is held for the whole of a change and its
-//! notification, so that changes come one after the other and are told of in that order. `devices`
-//! is held only to look, to insert and to remove: readers do not wait for drives.
+//! Changes of different devices have nothing to do with each other: each has its own turn. What they share, names, numbers
+//! and claims on drives, is taken first, under `devices`, which is held only to look and to write down: nobody who has it
+//! waits for I/O. Whatever may wait for a drive ends with the patience of who asked for it (`kernel_ext/patience.rs`).
 
+mod claims;
 mod devices;
-mod uses;
+mod place;
 
 use crate::{
-    device::{Device, DeviceSpec},
+    device::{Device, DeviceSpec, Turn},
     error::{Refused, TargetError},
     event,
     io::complete::Measured,
-    kernel_ext::block::{bdev::DevT, disk_ref::DiskRef, hook::Contexts},
+    kernel_ext::{
+        block::{bdev::DeviceId, disk_ref::DiskRef, hook::Contexts},
+        patience::{Patience, timed_out},
+    },
+    logic::extent::Extent,
     table::{Table, TableSpec},
     uapi::StatsMode,
 };
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use devices::{By, Devices};
 use kernel::{
     new_mutex,
     prelude::*,
     str::CString,
-    sync::{
-        Arc, Mutex,
-        lock::{Guard, mutex::MutexBackend},
-    },
+    sync::{Arc, Mutex},
 };
-use uses::Room;
+pub(crate) use place::Place;
 
-/// The devices, and the right to change them.
+/// The devices.
 #[pin_data]
 pub(crate) struct Registry {
     contexts: Arc<Contexts<Measured>>,
-    #[pin]
-    changing: Mutex<Changes>,
+    next_generation: AtomicU64,
     #[pin]
     devices: Mutex<Devices>,
 }
 
-/// What only changes look at.
-struct Changes {
-    next_generation: u64,
+/// How a request names a device.
+pub(crate) struct Key {
+    /// By its number or its name.
+    pub(crate) name: KeyName,
+    /// The generation that it must have.
+    pub(crate) generation: Option<u64>,
 }
 
-/// How a request names a device.
-pub(crate) enum Key {
-    /// By its number.
+/// By what a request names a device.
+pub(crate) enum KeyName {
+    /// Its number.
     Id(u32),
-    /// By its name.
+    /// Its name.
     Name(CString),
 }
 
 impl Key {
-    fn by(&self) -> By<'_> {
-        match self {
-            Self::Id(id) => By::Id(*id),
-            Self::Name(name) => By::Name(name),
+    /// By its number.
+    pub(crate) fn id(id: u32) -> Self {
+        Self {
+            name: KeyName::Id(id),
+            generation: None,
         }
     }
 
-    fn unknown(&self) -> Refused {
-        match self {
-            Self::Id(id) => Refused::UnknownId(*id),
-            Self::Name(_) => Refused::UnknownName,
+    fn find<'a>(&self, devices: &'a Devices) -> Result<&'a Arc<Device>, Refused> {
+        let (by, unknown) = match &self.name {
+            KeyName::Id(id) => (By::Id(*id), Refused::UnknownId(*id)),
+            KeyName::Name(name) => (By::Name(name), Refused::UnknownName),
+        };
+        let device = devices.find(by).ok_or(unknown)?;
+        match self.generation {
+            Some(wanted) if wanted != device.generation() => Err(Refused::Generation {
+                wanted,
+                generation: device.generation(),
+            }),
+            _ => Ok(device),
         }
     }
+}
+
+/// Why a claim is refused.
+enum Found {
+    /// The device with this number has that piece.
+    Claimed(u32, Extent),
+    /// There is no memory to note it.
+    NoMemory,
 }
 
 /// A device that has just lost a drive.
@@ -84,17 +106,9 @@ impl Registry {
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             contexts: Arc::new(Contexts::new()?, GFP_KERNEL)?,
-            changing <- new_mutex!(Changes { next_generation: 1 }),
+            next_generation: AtomicU64::new(1),
             devices <- new_mutex!(Devices::new()),
         })
-    }
-
-    /// Begins a change. Sleeps until no other change is under way.
-    pub(crate) fn change(&self) -> Change<'_> {
-        Change {
-            registry: self,
-            changes: self.changing.lock(),
-        }
     }
 
     /// Looks at one device. Sleeps. `ENODEV` if there is none.
@@ -103,8 +117,7 @@ impl Registry {
         key: &Key,
         look: impl FnOnce(&Device) -> Result<R, Refused>,
     ) -> Result<R, Refused> {
-        let devices = self.devices.lock();
-        look(devices.find(key.by()).ok_or_else(|| key.unknown())?)
+        look(key.find(&self.devices.lock())?)
     }
 
     /// The lowest id of a device from `from` on. Sleeps.
@@ -124,16 +137,16 @@ impl Registry {
         self.devices.lock().version()
     }
 
-    /// Notes that the backing device `dev` is gone, on the next device that has a sector of it from
-    /// `from` on and does not know it yet. Sleeps, but waits for no I/O and no change.
-    pub(crate) fn lose(&self, dev: DevT, from: &mut u64) -> Option<Lost> {
+    /// Notes that the backing device `drive` is gone, on the next device above number `after` that is on it and does not know
+    /// it yet. Sleeps, but waits for no I/O and no change.
+    pub(crate) fn lose(&self, drive: DeviceId, after: &mut Option<u32>) -> Option<Lost> {
         let devices = self.devices.lock();
-        while let Some(used) = devices.uses.first_from(dev, *from) {
-            *from = used.extent.last() + 1;
-            let device = devices.find(By::Id(used.device));
-            if let Some((in_flight, disk)) = device.and_then(|device| device.lose(dev)) {
+        while let Some(id) = devices.claims.next_on(drive, *after) {
+            *after = Some(id);
+            let device = devices.find(By::Id(id));
+            if let Some((in_flight, disk)) = device.and_then(|device| device.lose(drive)) {
                 return Some(Lost {
-                    id: used.device,
+                    id,
                     in_flight,
                     disk,
                 });
@@ -141,170 +154,166 @@ impl Registry {
         }
         None
     }
-}
 
-/// The right to change the devices, until it is dropped.
-pub(crate) struct Change<'a> {
-    registry: &'a Registry,
-    changes: Guard<'a, Changes, MutexBackend>,
-}
-
-impl Change<'_> {
-    /// The device that `key` names. Sleeps.
+    /// A device. Sleeps. `ENODEV` if there is none, `ESTALE` if it has another generation.
     pub(crate) fn find(&self, key: &Key) -> Result<Arc<Device>, Refused> {
-        let devices = self.registry.devices.lock();
-        let found = devices.find(key.by()).cloned();
-        found.ok_or_else(|| key.unknown())
+        key.find(&self.devices.lock()).cloned()
     }
 
-    /// Makes a device. Sleeps.
+    /// Makes a device, and tells of it. Sleeps.
     pub(crate) fn create(
-        &mut self,
+        self: &Arc<Self>,
         spec: DeviceSpec,
-        table: &TableSpec,
+        table: TableSpec,
+        patience: &Patience,
     ) -> Result<Arc<Device>, Refused> {
-        let id = self.registry.devices.lock().free_id(&spec.name)?;
-        let (table, room) = self.open(table, spec.read_only, None)?;
-        let generation = self.changes.next_generation;
-        let contexts = self.registry.contexts.clone();
-        // No lock but `changing`: adding the disk reads its partition table.
-        let device = Device::new(contexts, id, generation, spec, table.clone())?;
-        self.changes.next_generation += 1;
-        self.registry.devices.lock().insert(&device, &table, room)?;
-        event::check(&table);
+        let place = Place::take(self, &spec.name)?;
+        let made = asking(patience, move |asked| {
+            let table = Arc::new(Table::open(table, spec.read_only, None, asked)?, GFP_KERNEL)?;
+            place.claim(&table)?;
+            Device::new(spec, table, place)?.insert()
+        })?;
+        let device = made.keep().ok_or(ENODEV)?;
+        event::check(&device.table());
         Ok(device)
     }
 
     /// Replaces the table of a device. Sleeps.
-    pub(crate) fn retarget(&mut self, device: &Device, table: &TableSpec) -> Result<(), Refused> {
-        self.replace(device, table, device.opens_read_only())
-    }
-
-    fn replace(
-        &mut self,
-        device: &Device,
-        table: &TableSpec,
-        read_only: bool,
+    pub(crate) fn retarget(
+        &self,
+        turn: &Turn<'_>,
+        table: TableSpec,
+        patience: &Patience,
     ) -> Result<(), Refused> {
-        self.check_below(device)?;
-        let (table, room) = self.open(table, read_only, Some(device))?;
-        let old = device.table();
-        device.set_table(table.clone(), read_only)?;
-        let mut devices = self.registry.devices.lock();
-        devices.uses.remove(&old);
-        devices.uses.insert(&table, device.id(), room);
-        drop(devices);
-        event::check(&table);
-        Ok(())
+        let (old, read_only) = (turn.device().table(), turn.device().opens_read_only());
+        let table = asking(patience, move |asked| {
+            Table::open(table, read_only, Some(&old), asked)
+        })?;
+        self.replace(turn, table, read_only, patience)
     }
 
     /// Lets a device take up what its drives have grown by. Sleeps.
-    pub(crate) fn resize(&mut self, device: &Device) -> Result<(), Refused> {
-        self.retarget(device, &device.table_spec()?)
-    }
-
-    /// Lets new I/O of a device wait, and with `freeze` its file system. Sleeps.
-    pub(crate) fn suspend(&mut self, device: &Device, freeze: bool) -> Result<(), Refused> {
-        self.check_below(device)?;
-        device.suspend(freeze)
-    }
-
-    /// Whether what is in flight of a device can end: not if it waits on a device below, whose
-    /// resume would wait for this change.
-    fn check_below(&self, device: &Device) -> Result<(), Refused> {
-        let devices = self.registry.devices.lock();
-        none_suspended(&devices.below(&device.table())?)
-    }
-
-    /// Lets the I/O of a device that waits go on. Sleeps.
-    pub(crate) fn resume(&mut self, device: &Device) -> Result<(), Refused> {
-        self.check_below(device)?;
-        device.resume()
-    }
-
-    /// Changes what is measured. Sleeps.
-    pub(crate) fn set_stats_mode(
-        &mut self,
-        device: &Device,
-        mode: StatsMode,
-    ) -> Result<(), Refused> {
-        self.check_below(device)?;
-        device.set_stats_mode(mode);
-        Ok(())
+    pub(crate) fn resize(&self, turn: &Turn<'_>, patience: &Patience) -> Result<(), Refused> {
+        let table = turn.device().table().grown()?;
+        self.replace(turn, table, turn.device().opens_read_only(), patience)
     }
 
     /// Lets a device refuse writes, or not. Sleeps.
     pub(crate) fn set_read_only(
-        &mut self,
-        device: &Device,
-        read_only: bool,
-    ) -> Result<(), Refused> {
-        self.check_below(device)?;
-        if !read_only && device.opens_read_only() {
-            self.replace(device, &device.table_spec()?, false)?;
-        }
-        device.set_read_only(read_only);
-        Ok(())
-    }
-
-    /// Takes a device out of the list and keeps everybody from opening it. Sleeps. It goes from
-    /// the system when the result is dropped.
-    ///
-    /// # Errors
-    ///
-    /// `EBUSY` if it is open and not to be forced; `ENODEV` if there is none.
-    pub(crate) fn remove(&mut self, key: &Key, force: bool) -> Result<Arc<Device>, Refused> {
-        let device = self.find(key)?;
-        if force {
-            self.check_below(&device)?;
-            device.kill();
-        } else {
-            device.forbid_open().map_err(|error| match error {
-                EBUSY => Refused::Open(device.id()),
-                error => error.into(),
-            })?;
-        }
-        let table = device.table();
-        self.registry.devices.lock().remove(&device, &table);
-        Ok(device)
-    }
-
-    /// Opens a table for a new device, or for `user`, whose own sectors it may have. With it comes the
-    /// memory to note its sectors in.
-    fn open(
         &self,
-        spec: &TableSpec,
+        turn: &Turn<'_>,
         read_only: bool,
-        user: Option<&Device>,
-    ) -> Result<(Arc<Table>, Room), Refused> {
-        let table = Table::open(spec, read_only)?;
-        let room = Room::of(&table)?;
-        let devices = self.registry.devices.lock();
-        let user = user.map(|user| user.id());
-        for (number, target) in table.targets().iter().enumerate() {
-            if let Some(used) = devices.uses.conflict(target, user) {
-                let error = TargetError::Overlaps {
-                    id: used.device,
-                    offset: used.extent.offset_bytes(),
-                    length: used.extent.length_bytes(),
-                };
-                return Err(error.at(number));
+        patience: &Patience,
+    ) -> Result<(), Refused> {
+        if !read_only && turn.device().opens_read_only() {
+            let old = turn.device().table();
+            let table = asking(patience, move |asked| old.writable(asked))?;
+            self.replace(turn, table, false, patience)?;
+        }
+        turn.set_read_only(read_only, patience)
+    }
+
+    /// Lets new I/O of a device wait, and with `freeze` what stands on it. Sleeps.
+    pub(crate) fn suspend(
+        &self,
+        turn: &Turn<'_>,
+        freeze: bool,
+        patience: &Patience,
+    ) -> Result<(), Refused> {
+        self.check_below(turn.device().id())?;
+        turn.suspend(freeze, patience)
+    }
+
+    /// Changes what is measured. Sleeps.
+    pub(crate) fn set_stats_mode(
+        &self,
+        turn: &Turn<'_>,
+        mode: StatsMode,
+        patience: &Patience,
+    ) -> Result<(), Refused> {
+        turn.set_stats_mode(mode, patience)
+    }
+
+    fn replace(
+        &self,
+        turn: &Turn<'_>,
+        table: Table,
+        read_only: bool,
+        patience: &Patience,
+    ) -> Result<(), Refused> {
+        let table = Arc::new(table, GFP_KERNEL)?;
+        let (device, old) = (turn.device(), turn.device().table());
+        self.claim(device.id(), &table)?;
+        let set = self
+            .check_below(device.id())
+            .and_then(|()| turn.set_table(table.clone(), read_only, patience));
+        // One of the two tables is out of use now; if it is the old one, nothing of it is on its way any more.
+        let unused = if set.is_ok() { &old } else { &table };
+        self.devices.lock().claims.remove(device.id(), unused);
+        if set.is_ok() {
+            event::check(&table);
+            drop(table);
+            // Closing a drive may take for ever, too; if it does, it goes on by itself.
+            let _ = patience.run(move || drop(old));
+        }
+        set
+    }
+
+    /// Claims the pieces of a table for a device, which must not come to stand on itself.
+    fn claim(&self, id: u32, table: &Table) -> Result<(), Refused> {
+        let mut devices = self.devices.lock();
+        devices
+            .claims
+            .add(id, table)
+            .map_err(|(number, found)| match found {
+                Found::NoMemory => Refused::Kernel(ENOMEM),
+                Found::Claimed(id, extent) => TargetError::Overlaps {
+                    id,
+                    offset: extent.offset_bytes(),
+                    length: extent.length_bytes(),
+                }
+                .at(number),
+            })?;
+        let below = devices.below(id);
+        let error = match below {
+            Ok(below) if below.iter().any(|device| device.id() == id) => {
+                TargetError::LeadsBack.at(0)
             }
+            Ok(_) => return Ok(()),
+            Err(error) => error,
+        };
+        devices.claims.remove(id, table);
+        Err(error)
+    }
+
+    /// Refuses what would wait for a device below, since it is suspended: that could only end by a time-out.
+    fn check_below(&self, id: u32) -> Result<(), Refused> {
+        let below = self.devices.lock().below(id)?;
+        match below.iter().find(|device| device.is_suspended()) {
+            Some(suspended) => Err(Refused::OnSuspended(suspended.id())),
+            None => Ok(()),
         }
-        let below = devices.below(&table)?;
-        if below.iter().any(|device| Some(device.id()) == user) {
-            return Err(TargetError::LeadsBack.at(0));
-        }
-        drop(devices);
-        none_suspended(&below)?;
-        Ok((Arc::new(table, GFP_KERNEL)?, room))
+    }
+
+    /// Takes a device out of the list, so that nobody finds it any more. Sleeps.
+    pub(crate) fn remove(&self, turn: &Turn<'_>) {
+        self.devices.lock().remove(turn.device());
     }
 }
 
-/// I/O of what stands on a device that is suspended waits with it, and so would whoever changes that.
-fn none_suspended(below: &[Arc<Device>]) -> Result<(), Refused> {
-    match below.iter().find(|device| device.is_suspended()) {
-        Some(suspended) => Err(Refused::OnSuspended(suspended.id())),
-        None => Ok(()),
+/// Runs what asks drives for something. If one does not answer in time, it goes on by itself, and the refusal says which
+/// one it is.
+fn asking<T: Send + Unpin + 'static>(
+    patience: &Patience,
+    ask: impl FnOnce(&AtomicUsize) -> Result<T, Refused> + Send + 'static,
+) -> Result<T, Refused> {
+    let asked = Arc::new(AtomicUsize::new(0), GFP_KERNEL)?;
+    let progress = asked.clone();
+    match patience.run(move || ask(&progress)) {
+        Ok(result) => result,
+        Err(error) if error == timed_out() => {
+            Err(TargetError::NoAnswer.at(asked.load(Ordering::Relaxed)))
+        }
+        Err(error) => Err(error.into()),
     }
 }

@@ -46,13 +46,17 @@ module! {
 
 /// The module: it takes commands while it is loaded. Devices keep it loaded.
 struct Shunt {
+    // Whoever takes commands spawns tasks, so it goes first.
     _control: kernel_ext::net::genl::Registration<control::Control>,
+    _tasks: kernel_ext::task::Running,
 }
 
 impl kernel::Module for Shunt {
     fn init(_module: &'static ThisModule) -> Result<Self> {
+        let tasks = kernel_ext::task::start()?;
         Ok(Self {
             _control: control::register()?,
+            _tasks: tasks,
         })
     }
 }

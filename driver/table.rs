@@ -5,7 +5,7 @@
 use crate::{
     error::{Refused, TargetError},
     kernel_ext::block::{
-        bdev::{BlockDevice, DevT},
+        bdev::{BlockDevice, DeviceId},
         below::Drives,
         bio_set::BioSet,
         inline_encryption::Engines,
@@ -19,8 +19,14 @@ use crate::{
     target::{Target, TargetSpec},
     uapi::State,
 };
-use core::num::NonZeroU64;
+use core::{
+    num::NonZeroU64,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 use kernel::{prelude::*, sync::Arc};
+
+/// Most sectors of a device: its size in bytes is a number of 63 bits.
+const SECTORS_MAX: u64 = i64::MAX as u64 / SECTOR;
 
 /// A table as it was asked for.
 pub(crate) struct TableSpec {
@@ -45,20 +51,73 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Opens the targets and checks that they make a device. Sleeps.
-    pub(crate) fn open(spec: &TableSpec, read_only: bool) -> Result<Self, Refused> {
+    /// Opens the targets, sees that their drives answer, and checks that they make a device. Sleeps, for ever if a drive does
+    /// not answer; `asked` is the number of the target whose drive is being asked meanwhile.
+    ///
+    /// A table that is to replace `old` has the targets of it that are asked for again, other than the last one, as long as
+    /// they were: only the end of a device may grow.
+    pub(crate) fn open(
+        spec: TableSpec,
+        read_only: bool,
+        old: Option<&Self>,
+        asked: &AtomicUsize,
+    ) -> Result<Self, Refused> {
+        let last = spec.targets.len().saturating_sub(1);
         let mut targets = KVec::with_capacity(spec.targets.len(), GFP_KERNEL)?;
-        for (number, spec) in spec.targets.iter().enumerate() {
-            let target = Target::open(spec, read_only).map_err(|e| e.at(number))?;
+        for (number, spec) in spec.targets.into_iter().enumerate() {
+            asked.store(number, Ordering::Relaxed);
+            let mut target = Target::open(spec, read_only).map_err(|e| e.at(number))?;
+            target.device().ask(target.extent().first())?;
+            let kept = old.and_then(|old| old.targets.get(number)).filter(|kept| {
+                number != last && target.is_open_ended() && kept.begins_with(&target)
+            });
+            if let Some(kept) = kept {
+                target.shorten(kept.extent().sectors());
+            }
             targets.push(target, GFP_KERNEL)?;
         }
+        Self::of(targets, spec.stripe)
+    }
+
+    /// The same table, with what the drives have grown by: at the end of the last target, or of each stripe.
+    pub(crate) fn grown(&self) -> Result<Self, Refused> {
+        let last = self.targets.len().saturating_sub(1);
+        let joined = matches!(self.layout, Layout::Joined);
+        self.remade(|number, target| match joined && number != last {
+            true => Ok(target.again()),
+            false => target.grown(),
+        })
+    }
+
+    /// The same table, with the drives open for writing, too. Sleeps, for ever if a drive does not let itself be opened.
+    pub(crate) fn writable(&self, asked: &AtomicUsize) -> Result<Self, Refused> {
+        self.remade(|number, target| {
+            asked.store(number, Ordering::Relaxed);
+            target.writable()
+        })
+    }
+
+    fn remade(
+        &self,
+        remake: impl Fn(usize, &Target) -> Result<Target, TargetError>,
+    ) -> Result<Self, Refused> {
+        let mut targets = KVec::with_capacity(self.targets.len(), GFP_KERNEL)?;
+        for (number, target) in self.targets.iter().enumerate() {
+            let target = remake(number, target).map_err(|e| e.at(number))?;
+            targets.push(target, GFP_KERNEL)?;
+        }
+        Self::of(targets, self.stripe())
+    }
+
+    /// A table of these targets.
+    fn of(mut targets: KVec<Target>, stripe: Option<u64>) -> Result<Self, Refused> {
         let block = logical_block_size(&targets);
-        let layout = match spec.stripe {
+        let layout = match stripe {
             None => Layout::Joined,
             Some(bytes) => stripes(&mut targets, bytes, block)?,
         };
         Self::check(&targets, block)?;
-        let (zone, capacity) = zones_of(&targets, spec.stripe.is_some())?;
+        let (zone, capacity) = zones_of(&targets, stripe.is_some())?;
 
         let mut table = Self {
             targets: KVec::with_capacity(targets.len(), GFP_KERNEL)?,
@@ -72,11 +131,14 @@ impl Table {
         if targets.len() > 1 || zone != 0 {
             table.bios = Some(BioSet::new()?);
         }
-        let mut end = 0;
+        let mut end = 0u64;
         for (number, target) in targets.into_iter().enumerate() {
-            end += target.extent().sectors();
-            let dev = target.device().dev();
-            let seen = |&drive: &usize| table.targets[drive].device().dev() == dev;
+            end = end
+                .checked_add(target.extent().sectors())
+                .filter(|end| *end <= SECTORS_MAX)
+                .ok_or(Refused::TooLong)?;
+            let id = target.device().id();
+            let seen = |&drive: &usize| table.targets[drive].device().id() == id;
             if !table.drives.iter().any(seen) {
                 table.drives.push(number, GFP_KERNEL)?;
             }
@@ -242,26 +304,10 @@ impl Table {
         bytes & bytes.wrapping_neg()
     }
 
-    /// A table asked for anew, which takes up what its backing devices have grown by.
-    pub(crate) fn spec(&self) -> Result<TableSpec> {
-        let mut targets = KVec::with_capacity(self.targets.len(), GFP_KERNEL)?;
-        for target in &self.targets {
-            targets.push(target.spec()?, GFP_KERNEL)?;
-        }
-        Ok(TableSpec {
-            targets,
-            stripe: self.stripe(),
-        })
-    }
-
-    /// Notes that the backing device `dev` is gone. Whether a target is on it that was live.
-    pub(crate) fn lose(&self, dev: DevT) -> bool {
+    /// Notes that the backing device `id` is gone. Whether a target is on it that was live.
+    pub(crate) fn lose(&self, id: DeviceId) -> bool {
         // Every target on it is told.
-        self.targets
-            .iter()
-            .filter(|target| target.lose(dev))
-            .count()
-            != 0
+        self.targets.iter().filter(|target| target.lose(id)).count() != 0
     }
 
     /// Live, or lost if any target is.

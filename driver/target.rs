@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! Targets: a backing device that is held open, and the piece of it that is used.
+//!
+//! A target is an open drive: the sender of a request has it open, and the device opens it again for itself. What it was
+//! called is a label; it is never looked up.
 
 use crate::{
     error::TargetError,
     event::Events,
-    kernel_ext::block::bdev::{DevT, Holder, OpenDevice},
+    kernel_ext::block::bdev::{DeviceId, Holder, OpenDevice, UserDevice},
     logic::extent::{Extent, SECTOR},
     uapi::State,
 };
 use core::sync::atomic::{AtomicBool, Ordering};
-use kernel::{prelude::*, str::CString};
+use kernel::{prelude::*, str::CString, sync::Arc};
 
 /// All devices open their drives as one holder, so that several may use pieces of the same drive;
 /// `registry` sees to it that the pieces do not overlap.
@@ -18,8 +21,10 @@ static HOLDER: Holder<Events> = Holder::new();
 
 /// A target as it was asked for.
 pub(crate) struct TargetSpec {
-    /// Path of the backing device.
+    /// What the backing device is called.
     pub(crate) path: CString,
+    /// The backing device, which the sender has open.
+    pub(crate) device: UserDevice,
     /// Where the piece begins, in bytes.
     pub(crate) offset: u64,
     /// Its length in bytes; all that is left if none.
@@ -28,7 +33,7 @@ pub(crate) struct TargetSpec {
 
 /// A target that is in use.
 pub(crate) struct Target {
-    path: CString,
+    path: Arc<CString>,
     device: OpenDevice,
     extent: Extent,
     /// The length was not asked for, so it may grow with the backing device.
@@ -37,36 +42,45 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Opens the backing device and checks the piece. Sleeps.
-    pub(crate) fn open(spec: &TargetSpec, read_only: bool) -> Result<Self, TargetError> {
+    /// Opens the backing device and checks the piece. Sleeps, for ever if the drive does not let itself be opened.
+    pub(crate) fn open(spec: TargetSpec, read_only: bool) -> Result<Self, TargetError> {
         let device =
-            OpenDevice::open(&spec.path, read_only, &HOLDER).map_err(TargetError::Backing)?;
-        let extent = Extent::within(
-            spec.offset,
-            spec.length,
-            device.sectors().saturating_mul(SECTOR),
-            device.logical_block_size().into(),
-        )?;
-        match u64::from(device.zone_sectors()) {
-            0 => {}
-            zone => extent.check_zones(zone, device.sectors())?,
-        }
+            OpenDevice::open(&spec.device, read_only, &HOLDER).map_err(TargetError::Backing)?;
         Ok(Self {
-            path: CString::try_from(&*spec.path).map_err(|_| TargetError::Backing(ENOMEM))?,
+            extent: piece(&device, spec.offset, spec.length)?,
+            path: Arc::new(spec.path, GFP_KERNEL).map_err(|_| TargetError::Backing(ENOMEM))?,
             device,
-            extent,
             open_ended: spec.length.is_none(),
             lost: AtomicBool::new(false),
         })
     }
 
-    /// The same target, asked for anew.
-    pub(crate) fn spec(&self) -> Result<TargetSpec> {
-        Ok(TargetSpec {
-            path: CString::try_from(&*self.path)?,
-            offset: self.extent.offset_bytes(),
-            length: (!self.open_ended).then(|| self.extent.length_bytes()),
-        })
+    /// The same piece of the same drive.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            path: self.path.clone(),
+            device: self.device.clone(),
+            extent: self.extent,
+            open_ended: self.open_ended,
+            lost: AtomicBool::new(self.state() == State::Lost),
+        }
+    }
+
+    /// The same target, with what the drive has grown by, if its length was not asked for.
+    pub(crate) fn grown(&self) -> Result<Self, TargetError> {
+        let mut target = self.again();
+        if self.open_ended {
+            target.extent = piece(&self.device, self.extent.offset_bytes(), None)?;
+        }
+        Ok(target)
+    }
+
+    /// The same target, with the drive open for writing, too. Sleeps, for ever if the drive does not let itself be opened.
+    pub(crate) fn writable(&self) -> Result<Self, TargetError> {
+        let mut target = self.again();
+        target.device =
+            OpenDevice::open_again(&self.device, false, &HOLDER).map_err(TargetError::Backing)?;
+        Ok(target)
     }
 
     /// Uses no more than `sectors` sectors of the piece.
@@ -74,7 +88,7 @@ impl Target {
         self.extent.shorten(sectors);
     }
 
-    /// Path of the backing device, as it was given.
+    /// What the backing device was called.
     pub(crate) fn path(&self) -> &CStr {
         &self.path
     }
@@ -101,14 +115,19 @@ impl Target {
         self.extent.first() == 0 && self.extent.sectors() == self.device.sectors()
     }
 
-    /// Whether both use a sector of the same backing device.
-    pub(crate) fn overlaps(&self, other: &Self) -> bool {
-        self.device.dev() == other.device.dev() && self.extent.overlaps(&other.extent)
+    /// Whether both are on the same backing device and begin at the same place of it.
+    pub(crate) fn begins_with(&self, other: &Self) -> bool {
+        self.device.id() == other.device.id() && self.extent.first() == other.extent.first()
     }
 
-    /// Notes that the backing device `dev` is gone. Whether this is a target on it that was live.
-    pub(crate) fn lose(&self, dev: DevT) -> bool {
-        self.device.dev() == dev && !self.lost.swap(true, Ordering::Relaxed)
+    /// Whether both use a sector of the same backing device.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        self.device.id() == other.device.id() && self.extent.overlaps(&other.extent)
+    }
+
+    /// Notes that the backing device `id` is gone. Whether this is a target on it that was live.
+    pub(crate) fn lose(&self, id: DeviceId) -> bool {
+        self.device.id() == id && !self.lost.swap(true, Ordering::Relaxed)
     }
 
     /// Live or lost.
@@ -119,4 +138,19 @@ impl Target {
             State::Live
         }
     }
+}
+
+/// A piece of a drive.
+fn piece(device: &OpenDevice, offset: u64, length: Option<u64>) -> Result<Extent, TargetError> {
+    let extent = Extent::within(
+        offset,
+        length,
+        device.sectors().saturating_mul(SECTOR),
+        device.logical_block_size().into(),
+    )?;
+    match u64::from(device.zone_sectors()) {
+        0 => {}
+        zone => extent.check_zones(zone, device.sectors())?,
+    }
+    Ok(extent)
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One method for each request of the family. The programs and the monitor call it.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use shunt_uapi::{cmd, group};
 
 use crate::{
+    drive::OpenDrive,
     error::{Error, Result},
-    model::{Device, DeviceCaps, DeviceChange, DeviceSpec, Selector, Stats},
+    model::{Device, DeviceCaps, DeviceChange, DeviceSpec, Selector, Stats, TargetSpec},
     transport::{Transport, netlink::Netlink},
     wire::{Message, caps, reply, request, stats},
 };
@@ -19,7 +20,11 @@ const DUMP_ATTEMPTS: u32 = 16;
 #[derive(Debug)]
 pub struct Client<T> {
     transport: T,
+    timeout: Option<Duration>,
 }
+
+/// How much longer than the kernel is to wait an answer is waited for.
+const GRACE: Duration = Duration::from_secs(10);
 
 impl Client<Netlink> {
     /// A client of the running kernel.
@@ -44,7 +49,50 @@ impl Client<Netlink> {
 impl<T: Transport> Client<T> {
     /// A client that sends its requests through `transport`.
     pub fn new(transport: T) -> Self {
-        Self { transport }
+        Self {
+            transport,
+            timeout: None,
+        }
+    }
+
+    /// Lets each change from now on wait for I/O, and for other changes of its device, for so long at most; the kernel takes up to
+    /// 60 s, and 5 s unless this is called.
+    ///
+    /// # Errors
+    /// [`Error::System`] if the socket does not take it.
+    pub fn set_timeout(&mut self, timeout: Duration) -> Result<()> {
+        self.timeout = Some(timeout);
+        self.transport.set_patience(timeout.saturating_add(GRACE))
+    }
+
+    /// Opens the drive of each target of a table, those of the same path once.
+    fn open(&mut self, targets: &[TargetSpec]) -> Result<Vec<OpenDrive>> {
+        let mut opened: HashMap<&str, OpenDrive> = HashMap::new();
+        let mut drives = Vec::with_capacity(targets.len());
+        for (number, target) in targets.iter().enumerate() {
+            if let Some(drive) = opened.get(&*target.path) {
+                drives.push(drive.clone());
+                continue;
+            }
+            let drive = self.transport.open_drive(&target.path);
+            let drive = drive.map_err(|mut refusal| {
+                if let (1.., Some(text)) = (number, &mut refusal.text) {
+                    text.insert_str(0, &format!("target {number}: "));
+                }
+                Error::Refused(refusal)
+            })?;
+            opened.insert(&target.path, drive.clone());
+            drives.push(drive);
+        }
+        Ok(drives)
+    }
+
+    /// Sends a request that may wait.
+    fn change(&mut self, mut message: Message) -> Result<Vec<Message>> {
+        if let Some(timeout) = self.timeout {
+            request::put_timeout(&mut message, timeout);
+        }
+        self.transport.request(&message)
     }
 
     /// Maps a new device and returns it as the kernel made it.
@@ -52,8 +100,9 @@ impl<T: Transport> Client<T> {
     /// # Errors
     /// [`Error::Refused`] with the kernel's words; then nothing was made.
     pub fn create_device(&mut self, spec: &DeviceSpec) -> Result<Device> {
-        let answer = self.one(&request::create_device(spec)?)?;
-        reply::decode_device(&answer.attributes)
+        let drives = self.open(&spec.targets)?;
+        let answers = self.change(request::create_device(spec, &drives)?)?;
+        reply::decode_device(&first(answers, cmd::DEVICE_NEW)?.attributes)
     }
 
     /// Changes a device and returns it as it is then.
@@ -61,8 +110,12 @@ impl<T: Transport> Client<T> {
     /// # Errors
     /// [`Error::Refused`] with the kernel's words; then nothing changed.
     pub fn change_device(&mut self, selector: &Selector, change: &DeviceChange) -> Result<Device> {
-        let answer = self.one(&request::change_device(selector, change)?)?;
-        reply::decode_device(&answer.attributes)
+        let drives = match change {
+            DeviceChange::Retarget { targets, .. } => self.open(targets)?,
+            _ => Vec::new(),
+        };
+        let answers = self.change(request::change_device(selector, change, &drives)?)?;
+        reply::decode_device(&first(answers, cmd::DEVICE_SET)?.attributes)
     }
 
     /// Unmaps a device that nobody has open.
@@ -70,8 +123,8 @@ impl<T: Transport> Client<T> {
     /// # Errors
     /// [`Error::Refused`] with `ENODEV` if there is none, with `EBUSY` if it is open.
     pub fn delete_device(&mut self, selector: &Selector) -> Result<()> {
-        let message = request::one_device(cmd::DEVICE_DEL, selector)?;
-        self.transport.request(&message).map(|_| ())
+        self.change(request::one_device(cmd::DEVICE_DEL, selector)?)
+            .map(|_| ())
     }
 
     /// Unmaps a device also while it is open; its I/O then fails.
@@ -79,8 +132,8 @@ impl<T: Transport> Client<T> {
     /// # Errors
     /// [`Error::Refused`] with `ENODEV` if there is none.
     pub fn force_delete_device(&mut self, selector: &Selector) -> Result<()> {
-        let message = request::force_delete_device(selector)?;
-        self.transport.request(&message).map(|_| ())
+        self.change(request::force_delete_device(selector)?)
+            .map(|_| ())
     }
 
     /// One device.
@@ -187,10 +240,8 @@ impl<T: Transport> Client<T> {
 
     /// The answer to a request that has one.
     fn one(&mut self, message: &Message) -> Result<Message> {
-        let mut answers = self.transport.request(message)?.into_iter();
-        answers.next().ok_or_else(|| {
-            Error::Malformed(format!("command {} was not answered", message.command))
-        })
+        let answers = self.transport.request(message)?;
+        first(answers, message.command)
     }
 
     /// A list in which nothing changed while it was made.
@@ -203,4 +254,11 @@ impl<T: Transport> Client<T> {
         }
         Err(Error::Unsettled(DUMP_ATTEMPTS))
     }
+}
+
+fn first(answers: Vec<Message>, command: u8) -> Result<Message> {
+    let mut answers = answers.into_iter();
+    answers
+        .next()
+        .ok_or_else(|| Error::Malformed(format!("command {command} was not answered")))
 }

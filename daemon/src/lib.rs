@@ -26,6 +26,7 @@ pub mod apply;
 pub mod client;
 #[cfg(feature = "config")]
 pub mod config;
+pub mod drive;
 pub mod error;
 #[cfg(feature = "exporter")]
 pub mod exporter;

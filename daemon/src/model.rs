@@ -76,6 +76,8 @@ pub struct Target {
     pub major: u32,
     /// Minor number of the backing device.
     pub minor: u32,
+    /// Sequence number of the backing device's disk: no other disk gets it before the next boot.
+    pub diskseq: u64,
     /// Where the target begins in the device, in bytes.
     pub start: u64,
     /// Where the target begins in the backing device, in bytes.
@@ -174,9 +176,24 @@ pub enum Selector {
     Id(u32),
     /// By its unique name.
     Name(String),
+    /// By its number and its generation: another device that has the number by now is not meant.
+    Exactly {
+        /// The number N of `/dev/shuntN`.
+        id: u32,
+        /// Its generation.
+        generation: u64,
+    },
 }
 
 impl Selector {
+    /// Names this very device, and none that has its number later.
+    pub fn of(device: &Device) -> Self {
+        Self::Exactly {
+            id: device.id,
+            generation: device.generation,
+        }
+    }
+
     /// Names a device by its name.
     pub fn name(name: impl Into<String>) -> Self {
         Self::Name(name.into())

@@ -2,9 +2,14 @@
 //! Ways to the family `shunt`: the kernel's, and one in memory for tests. The client sends
 //! requests through [`Transport`]; the monitor listens through [`Events`].
 
-use std::{ffi::CStr, os::fd::AsFd};
+use std::{ffi::CStr, os::fd::AsFd, time::Duration};
 
-use crate::{client::Client, error::Result, wire::Message};
+use crate::{
+    client::Client,
+    drive::OpenDrive,
+    error::{Refusal, Result},
+    wire::Message,
+};
 
 pub mod fake;
 pub mod netlink;
@@ -14,6 +19,24 @@ pub mod uevent;
 pub trait Transport {
     /// What [`subscribe`](Self::subscribe) opens.
     type Events: Events;
+
+    /// Opens a drive that a request is about.
+    ///
+    /// # Errors
+    /// Why it cannot be opened.
+    fn open_drive(&mut self, path: &str) -> std::result::Result<OpenDrive, Refusal> {
+        let _ = path;
+        Ok(OpenDrive::default())
+    }
+
+    /// Sets how long an answer is waited for, from now on.
+    ///
+    /// # Errors
+    /// [`Error::System`](crate::Error::System) if the system does not take it.
+    fn set_patience(&mut self, patience: Duration) -> Result<()> {
+        let _ = patience;
+        Ok(())
+    }
 
     /// Sends a request and returns the messages that came before the acknowledgement.
     ///

@@ -4,13 +4,15 @@
 
 use crate::{
     device::DeviceSpec,
-    error::Refused,
-    kernel_ext::net::attr::Attrs,
+    error::{Refused, TargetError},
+    kernel_ext::{block::bdev::UserDevice, net::attr::Attrs},
     logic::name,
-    registry::Key,
+    registry::{Key, KeyName},
     table::TableSpec,
     target::TargetSpec,
-    uapi::{QueueMode, State, StatsMode, TARGETS_MAX, device, target},
+    uapi::{
+        QueueMode, State, StatsMode, TARGETS_MAX, TIMEOUT_DEFAULT, TIMEOUT_MAX, device, target,
+    },
 };
 use kernel::{prelude::*, str::CString};
 
@@ -24,6 +26,8 @@ const _: () = {
 pub(super) struct Said<'a> {
     id: Option<u32>,
     name: Option<&'a CStr>,
+    generation: Option<u64>,
+    timeout: Option<u32>,
     queue_mode: Option<QueueMode>,
     /// What it is to measure.
     pub(super) stats_mode: Option<StatsMode>,
@@ -46,6 +50,8 @@ pub(super) fn said(attrs: Attrs<'_>) -> Result<Said<'_>, Refused> {
     let mut said = Said {
         id: None,
         name: None,
+        generation: None,
+        timeout: None,
         queue_mode: None,
         stats_mode: None,
         read_only: None,
@@ -60,6 +66,8 @@ pub(super) fn said(attrs: Attrs<'_>) -> Result<Said<'_>, Refused> {
         match attr.kind() {
             device::ID => said.id = Some(attr.u32()),
             device::NAME => said.name = Some(attr.string()),
+            device::GENERATION => said.generation = Some(attr.uint()),
+            device::TIMEOUT => said.timeout = Some(attr.u32()),
             device::STATE => said.state = State::from_u32(attr.u32()),
             device::QUEUE_MODE => said.queue_mode = QueueMode::from_u32(attr.u32()),
             device::STATS_MODE => said.stats_mode = StatsMode::from_u32(attr.u32()),
@@ -72,7 +80,9 @@ pub(super) fn said(attrs: Attrs<'_>) -> Result<Said<'_>, Refused> {
                 if said.targets.len() == TARGETS_MAX as usize {
                     return Err(Refused::TooManyTargets);
                 }
-                said.targets.push(target_spec(attr.nested())?, GFP_KERNEL)?;
+                let number = said.targets.len();
+                let target = target_spec(attr.nested(), number)?;
+                said.targets.push(target, GFP_KERNEL)?;
             }
             _ => {}
         }
@@ -83,10 +93,22 @@ pub(super) fn said(attrs: Attrs<'_>) -> Result<Said<'_>, Refused> {
 impl Said<'_> {
     /// Which device the request is about; its id goes before its name.
     pub(super) fn key(&self) -> Result<Key, Refused> {
-        match (self.id, self.name) {
-            (Some(id), _) => Ok(Key::Id(id)),
-            (None, Some(name)) => Ok(Key::Name(name.try_into()?)),
-            (None, None) => Err(Refused::Missing("device's id or name")),
+        let name = match (self.id, self.name) {
+            (Some(id), _) => KeyName::Id(id),
+            (None, Some(name)) => KeyName::Name(name.try_into()?),
+            (None, None) => return Err(Refused::Missing("device's id or name")),
+        };
+        Ok(Key {
+            name,
+            generation: self.generation,
+        })
+    }
+
+    /// How long the change may wait, in ms.
+    pub(super) fn timeout_ms(&self) -> Result<u32, Refused> {
+        match self.timeout.unwrap_or(TIMEOUT_DEFAULT) {
+            ms if ms > TIMEOUT_MAX => Err(Refused::Timeout(ms)),
+            ms => Ok(ms),
         }
     }
 
@@ -115,19 +137,25 @@ impl Said<'_> {
     }
 }
 
-fn target_spec(attrs: Attrs<'_>) -> Result<TargetSpec, Refused> {
+/// Reads target number `number`, whose drive the current process has open.
+fn target_spec(attrs: Attrs<'_>, number: usize) -> Result<TargetSpec, Refused> {
     let mut path = None;
+    let mut fd = None;
     let mut offset = 0;
     let mut length = None;
     for attr in attrs {
         match attr.kind() {
             target::PATH => path = Some(CString::try_from(attr.string())?),
+            target::FD => fd = Some(attr.u32()),
             target::OFFSET => offset = attr.uint(),
             target::LENGTH => length = Some(attr.uint()),
             _ => {}
         }
     }
+    let fd = fd.ok_or(Refused::Missing("target's fd"))?;
+    let opened = UserDevice::of_descriptor(fd);
     Ok(TargetSpec {
+        device: opened.map_err(|error| TargetError::Backing(error).at(number))?,
         path: path.ok_or(Refused::Missing("target's path"))?,
         offset,
         length,

@@ -4,106 +4,192 @@
 
 use super::{Control, decode, encode, policy};
 use crate::{
-    device::Device,
+    device::{Device, DeviceSpec},
     error::Refused,
-    kernel_ext::net::{
-        attr::{Policy, Writer},
-        dump::Dump,
-        genl::{Answer, Do, Message, Permission, Request},
+    kernel_ext::{
+        net::{
+            attr::{Policy, Writer},
+            dump::Dump,
+            genl::{Answer, Do, DoLater, Message, Permission, Request},
+            sender::Sender,
+        },
+        patience::Patience,
     },
-    registry::{Change, Key},
+    registry::Key,
     table::TableSpec,
-    uapi::{Reason, State, cmd},
+    uapi::{Reason, State, StatsMode, cmd},
 };
-use kernel::prelude::*;
+use kernel::{prelude::*, sync::Arc};
 
 /// device-new: maps a device, tells the listeners, and answers with it.
-pub(super) struct New;
+pub(super) struct New {
+    spec: DeviceSpec,
+    table: TableSpec,
+    timeout_ms: u32,
+}
 
-impl Do for New {
+impl DoLater for New {
     type Context = Control;
     type Refusal = Refused;
+    type Task = Self;
     const COMMAND: u8 = cmd::DEVICE_NEW;
     const PERMISSION: Permission = Permission::Admin;
     const POLICY: &'static [Policy] = &policy::DEVICE_NEW_DO;
 
-    fn run(control: &Control, request: &Request<'_>) -> Result<Answer, Refused> {
+    fn begin(request: &Request<'_>) -> Result<Self, Refused> {
         let mut said = decode::said(request.attrs())?;
         let spec = said.device_spec()?;
         let table = said
             .table_spec()?
             .ok_or(Refused::Missing("device's target"))?;
-        let reply = request.reply(encode::wanted_room(&table))?;
-        let mut change = control.registry.change();
-        let device = change.create(spec, &table)?;
+        Ok(Self {
+            timeout_ms: said.timeout_ms()?,
+            spec,
+            table,
+        })
+    }
+
+    fn finish(control: &Control, new: Self, sender: &Arc<Sender>) -> Result<Answer, Refused> {
+        let patience = Patience::of(sender.clone(), new.timeout_ms);
+        let reply = sender.reply::<Control>(encode::wanted_room(&new.table))?;
+        let device = control.registry.create(new.spec, new.table, &patience)?;
         control.notifier.send(&device, Reason::Created, None);
         fill(reply, &device)
     }
 }
 
 /// device-del: unmaps a device and tells the listeners.
-pub(super) struct Del;
+pub(super) struct Del {
+    key: Key,
+    force: bool,
+    timeout_ms: u32,
+}
 
-impl Do for Del {
+impl DoLater for Del {
     type Context = Control;
     type Refusal = Refused;
+    type Task = Self;
     const COMMAND: u8 = cmd::DEVICE_DEL;
     const PERMISSION: Permission = Permission::Admin;
     const POLICY: &'static [Policy] = &policy::DEVICE_DEL_DO;
 
-    fn run(control: &Control, request: &Request<'_>) -> Result<Answer, Refused> {
+    fn begin(request: &Request<'_>) -> Result<Self, Refused> {
         let said = decode::said(request.attrs())?;
-        let mut change = control.registry.change();
-        let device = change.remove(&said.key()?, said.force)?;
+        Ok(Self {
+            key: said.key()?,
+            force: said.force,
+            timeout_ms: said.timeout_ms()?,
+        })
+    }
+
+    fn finish(control: &Control, del: Self, sender: &Arc<Sender>) -> Result<Answer, Refused> {
+        let patience = Patience::of(sender.clone(), del.timeout_ms);
+        let device = control.registry.find(&del.key)?;
+        if del.force {
+            device.doom();
+        }
+        let turn = device.turn(&patience)?;
+        match del.force {
+            true => turn.fail_io(&patience),
+            false => turn.forbid_open(&patience)?,
+        }
+        control.registry.remove(&turn);
         control.notifier.send(&device, Reason::Destroyed, None);
-        drop(device);
+        turn.end();
+        // Nobody finds it any more. If its drive does not answer, the rest goes by itself when that does.
+        let _ = patience.run(move || {
+            if del.force {
+                device.mark_dead();
+            }
+            drop(device);
+        });
         Ok(Answer::Done)
     }
 }
 
 /// device-set: changes a device, tells the listeners, and answers with it.
-pub(super) struct Set;
+pub(super) struct Set {
+    key: Key,
+    change: Change,
+    stats_mode: Option<StatsMode>,
+    timeout_ms: u32,
+}
 
-impl Do for Set {
+/// What can be refused of a change, one at a time.
+enum Change {
+    Nothing,
+    Retarget(TableSpec),
+    Resize,
+    Resume,
+    Suspend { freeze: bool },
+    ReadOnly(bool),
+}
+
+impl Change {
+    fn of(said: &decode::Said<'_>, table: Option<TableSpec>) -> Result<Self, Refused> {
+        Ok(match (table, said.resize, said.state, said.read_only) {
+            (None, false, None, None) => Self::Nothing,
+            (Some(table), false, None, None) => Self::Retarget(table),
+            (None, true, None, None) => Self::Resize,
+            (None, false, Some(State::Live), None) => Self::Resume,
+            (None, false, Some(State::Suspended), None) => Self::Suspend {
+                freeze: said.freeze,
+            },
+            (None, false, None, Some(read_only)) => Self::ReadOnly(read_only),
+            _ => return Err(Refused::Together),
+        })
+    }
+
+    /// Room that a table takes which is asked for.
+    fn wanted_room(&self) -> usize {
+        match self {
+            Self::Retarget(table) => encode::wanted_room(table),
+            _ => 0,
+        }
+    }
+}
+
+impl DoLater for Set {
     type Context = Control;
     type Refusal = Refused;
+    type Task = Self;
     const COMMAND: u8 = cmd::DEVICE_SET;
     const PERMISSION: Permission = Permission::Admin;
     const POLICY: &'static [Policy] = &policy::DEVICE_SET_DO;
 
-    fn run(control: &Control, request: &Request<'_>) -> Result<Answer, Refused> {
+    fn begin(request: &Request<'_>) -> Result<Self, Refused> {
         let mut said = decode::said(request.attrs())?;
-        let mut change = control.registry.change();
-        let device = change.find(&said.key()?)?;
         let table = said.table_spec()?;
-        let room = table.as_ref().map_or(0, encode::wanted_room);
-        let reply = request.reply(room.max(encode::device_room(&device)))?;
-        set(&mut change, &device, &said, table.as_ref())?;
+        Ok(Self {
+            key: said.key()?,
+            change: Change::of(&said, table)?,
+            stats_mode: said.stats_mode,
+            timeout_ms: said.timeout_ms()?,
+        })
+    }
+
+    /// Makes the change that is refused most often first. Once one has been made, only a time-out can refuse the other.
+    fn finish(control: &Control, set: Self, sender: &Arc<Sender>) -> Result<Answer, Refused> {
+        let patience = Patience::of(sender.clone(), set.timeout_ms);
+        let registry = &control.registry;
+        let device = registry.find(&set.key)?;
+        let turn = device.turn(&patience)?;
+        let room = set.change.wanted_room().max(encode::device_room(&device));
+        let reply = sender.reply::<Control>(room)?;
+        match set.change {
+            Change::Nothing => {}
+            Change::Retarget(table) => registry.retarget(&turn, table, &patience)?,
+            Change::Resize => registry.resize(&turn, &patience)?,
+            Change::Resume => turn.resume(&patience)?,
+            Change::Suspend { freeze } => registry.suspend(&turn, freeze, &patience)?,
+            Change::ReadOnly(read_only) => registry.set_read_only(&turn, read_only, &patience)?,
+        }
+        if let Some(mode) = set.stats_mode {
+            registry.set_stats_mode(&turn, mode, &patience)?;
+        }
         control.notifier.send(&device, Reason::Changed, None);
         fill(reply, &device)
     }
-}
-
-/// Makes the change that can be refused first, then those that cannot.
-fn set(
-    change: &mut Change<'_>,
-    device: &Device,
-    said: &decode::Said<'_>,
-    table: Option<&TableSpec>,
-) -> Result<(), Refused> {
-    match (table, said.resize, said.state, said.read_only) {
-        (None, false, None, None) => {}
-        (Some(table), false, None, None) => change.retarget(device, table)?,
-        (None, true, None, None) => change.resize(device)?,
-        (None, false, Some(State::Live), None) => change.resume(device)?,
-        (None, false, Some(State::Suspended), None) => change.suspend(device, said.freeze)?,
-        (None, false, None, Some(read_only)) => change.set_read_only(device, read_only)?,
-        _ => return Err(Refused::Together),
-    }
-    if let Some(mode) = said.stats_mode {
-        change.set_stats_mode(device, mode)?;
-    }
-    Ok(())
 }
 
 /// device-get: shows one device, or all.
@@ -154,7 +240,7 @@ impl Dump for Get {
     }
 
     fn write(control: &Control, id: u32, message: &mut Writer<'_>) -> Result {
-        let written = control.registry.with(&Key::Id(id), |device| {
+        let written = control.registry.with(&Key::id(id), |device| {
             encode::device(message, device).map_err(Refused::from)
         });
         written.map_err(|refused| refused.error())

@@ -21,7 +21,7 @@ use kernel::prelude::*;
 const DEVICE_ROOM: usize = 512;
 
 /// Room for the attributes of a target, without its path.
-const TARGET_ROOM: usize = 96;
+const TARGET_ROOM: usize = 112;
 
 /// Room for what a block device can do; few of the numbers need 8 bytes, and many are absent.
 const CAPABILITIES_ROOM: usize = 16 + 8 * CAPABILITIES;
@@ -115,6 +115,7 @@ fn write_target(message: &mut Writer<'_>, target: &Target, start: u64) -> Result
     message.uint(target::START, start)?;
     message.u32(target::MAJOR, target.device().dev().major())?;
     message.u32(target::MINOR, target.device().dev().minor())?;
+    message.uint(target::DISKSEQ, target.device().diskseq())?;
     message.u32(target::STATE, target.state() as u32)
 }
 

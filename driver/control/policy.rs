@@ -8,7 +8,7 @@ use crate::kernel_ext::net::attr::Policy;
 use crate::uapi::{self, device, sample, stats, target};
 
 /// Greatest attribute number in [`TARGET`].
-pub(crate) const TARGET_MAX: u16 = target::LENGTH;
+pub(crate) const TARGET_MAX: u16 = target::FD;
 
 /// Attributes of a `target` in a request.
 pub(crate) static TARGET: [Policy; TARGET_MAX as usize + 1] = {
@@ -16,11 +16,12 @@ pub(crate) static TARGET: [Policy; TARGET_MAX as usize + 1] = {
     table[target::PATH as usize] = Policy::string(uapi::PATH_MAX as u16);
     table[target::OFFSET as usize] = Policy::uint();
     table[target::LENGTH as usize] = Policy::uint();
+    table[target::FD as usize] = Policy::u32();
     table
 };
 
 /// Greatest attribute number in [`DEVICE_NEW_DO`].
-pub(crate) const DEVICE_NEW_DO_MAX: u16 = device::STRIPE;
+pub(crate) const DEVICE_NEW_DO_MAX: u16 = device::TIMEOUT;
 
 /// Attributes of a `device-new` request (do).
 pub(crate) static DEVICE_NEW_DO: [Policy; DEVICE_NEW_DO_MAX as usize + 1] = {
@@ -31,18 +32,21 @@ pub(crate) static DEVICE_NEW_DO: [Policy; DEVICE_NEW_DO_MAX as usize + 1] = {
     table[device::READ_ONLY as usize] = Policy::u32_max(1);
     table[device::TARGET as usize] = Policy::nested(&TARGET);
     table[device::STRIPE as usize] = Policy::uint();
+    table[device::TIMEOUT as usize] = Policy::u32();
     table
 };
 
 /// Greatest attribute number in [`DEVICE_DEL_DO`].
-pub(crate) const DEVICE_DEL_DO_MAX: u16 = device::FORCE;
+pub(crate) const DEVICE_DEL_DO_MAX: u16 = device::TIMEOUT;
 
 /// Attributes of a `device-del` request (do).
 pub(crate) static DEVICE_DEL_DO: [Policy; DEVICE_DEL_DO_MAX as usize + 1] = {
     let mut table = [const { Policy::NONE }; DEVICE_DEL_DO_MAX as usize + 1];
     table[device::ID as usize] = Policy::u32();
     table[device::NAME as usize] = Policy::string(uapi::NAME_MAX as u16);
+    table[device::GENERATION as usize] = Policy::uint();
     table[device::FORCE as usize] = Policy::u32_max(1);
+    table[device::TIMEOUT as usize] = Policy::u32();
     table
 };
 
@@ -85,7 +89,7 @@ pub(crate) static STATS_GET_DUMP: [Policy; STATS_GET_DUMP_MAX as usize + 1] =
     [const { Policy::NONE }; STATS_GET_DUMP_MAX as usize + 1];
 
 /// Greatest attribute number in [`DEVICE_SET_DO`].
-pub(crate) const DEVICE_SET_DO_MAX: u16 = device::RESIZE;
+pub(crate) const DEVICE_SET_DO_MAX: u16 = device::TIMEOUT;
 
 /// Attributes of a `device-set` request (do).
 pub(crate) static DEVICE_SET_DO: [Policy; DEVICE_SET_DO_MAX as usize + 1] = {
@@ -96,9 +100,11 @@ pub(crate) static DEVICE_SET_DO: [Policy; DEVICE_SET_DO_MAX as usize + 1] = {
     table[device::STATS_MODE as usize] = Policy::u32_max(uapi::StatsMode::Full as u32);
     table[device::READ_ONLY as usize] = Policy::u32_max(1);
     table[device::TARGET as usize] = Policy::nested(&TARGET);
+    table[device::GENERATION as usize] = Policy::uint();
     table[device::STRIPE as usize] = Policy::uint();
     table[device::FREEZE as usize] = Policy::u32_max(1);
     table[device::RESIZE as usize] = Policy::u32_max(1);
+    table[device::TIMEOUT as usize] = Policy::u32();
     table
 };
 

@@ -59,7 +59,7 @@ impl Sampler {
         let mut from = 0;
         while let Some(id) = control.registry.next_id(from) {
             from = id + 1;
-            let key = Key::Id(id);
+            let key = Key::id(id);
             let fits = message
                 .as_mut()
                 .is_some_and(|m| write(control, &key, m).is_ok());

@@ -54,7 +54,7 @@ impl Dump for Get {
     }
 
     fn write(control: &Control, id: u32, message: &mut Writer<'_>) -> Result {
-        let written = control.registry.with(&Key::Id(id), |device| {
+        let written = control.registry.with(&Key::id(id), |device| {
             encode::stats(message, device).map_err(Refused::from)
         });
         written.map_err(|refused| refused.error())

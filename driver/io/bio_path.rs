@@ -17,7 +17,7 @@ use crate::{
             bio_list::BioList,
             hook::{Contexts, Hooks},
         },
-        work::Work,
+        work::{Run, Work},
     },
     stats::{DeviceStats, op_of},
     table::Table,
@@ -35,8 +35,8 @@ use kernel::{
 pub(crate) struct Io {
     /// Its statistics, and the bios that are in flight in mode `full`.
     pub(crate) hooks: Hooks<Measured>,
-    /// Bios that came while it was suspended.
-    held: Pin<KBox<SpinLock<BioList>>>,
+    /// Bios that came while it was suspended, of a device without a request queue.
+    held: Work<Held>,
     /// Bios before which every drive must be flushed.
     pub(super) flush_first: Work<FlushFirst>,
 }
@@ -83,7 +83,7 @@ impl Io {
     pub(crate) fn new(contexts: Arc<Contexts<Measured>>, disk_stats: bool) -> Result<Self> {
         Ok(Self {
             hooks: Hooks::new(DeviceStats::new(disk_stats)?, contexts)?,
-            held: KBox::pin_init(new_spinlock!(BioList::new()), GFP_KERNEL)?,
+            held: Work::new(Held::new()?)?,
             flush_first: Work::new(FlushFirst::new()?)?,
         })
     }
@@ -98,24 +98,16 @@ impl Io {
         self.flush_first.set_table(table);
     }
 
-    /// Forwards the bios that waited, in their order. May sleep. The device must be frozen, and
-    /// the path lead somewhere.
-    #[inline(never)]
-    pub(crate) fn release(&self, path: &Path) {
-        while let Some(bio) = self.pop_held() {
-            self.forward(path, bio);
-        }
+    /// Has the bios that waited submitted again, in their order, by another task: a drive may keep it waiting. Any context.
+    pub(crate) fn release(&self) {
+        self.held.queue_as_task();
     }
 
     /// Fails the bios that waited.
     pub(crate) fn fail_held(&self) {
-        while let Some(bio) = self.pop_held() {
+        while let Some(bio) = self.held.pop() {
             bio.end(Status::IOERR);
         }
-    }
-
-    fn pop_held(&self) -> Option<OwnedBio> {
-        self.held.lock().pop()
     }
 
     #[inline(always)]
@@ -190,8 +182,46 @@ impl Io {
         if bio.is_nowait() {
             bio.end(Status::AGAIN);
         } else {
-            self.held.lock().push(bio);
+            self.held.push(bio);
         }
+    }
+}
+
+/// Bios that wait for a resume, as they were submitted to the device.
+struct Held(Pin<KBox<SpinLock<BioList>>>);
+
+impl Held {
+    /// None. May sleep.
+    fn new() -> Result<Self> {
+        Ok(Self(KBox::pin_init(
+            new_spinlock!(BioList::new()),
+            GFP_KERNEL,
+        )?))
+    }
+
+    fn push(&self, bio: OwnedBio) {
+        self.0.lock().push(bio);
+    }
+
+    fn pop(&self) -> Option<OwnedBio> {
+        self.0.lock().pop()
+    }
+
+    /// Takes all that wait now.
+    fn take(&self) -> BioList {
+        core::mem::replace(&mut *self.0.lock(), BioList::new())
+    }
+}
+
+impl Run for Held {
+    fn run(&self) -> Option<u32> {
+        // Each comes by the gate once more, since it may be closed again by now. What is held again meanwhile is for the next
+        // resume.
+        let mut waiting = self.take();
+        while let Some(bio) = waiting.pop() {
+            bio.submit();
+        }
+        None
     }
 }
 

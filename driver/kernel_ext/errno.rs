@@ -15,3 +15,8 @@ pub(crate) fn not_supported() -> Error {
 pub(crate) fn links_loop() -> Error {
     Error::from_errno(-(bindings::ELOOP as c_int))
 }
+
+/// `ESTALE`: what is named is another one by now.
+pub(crate) fn stale() -> Error {
+    Error::from_errno(-(bindings::ESTALE as c_int))
+}

@@ -5,3 +5,5 @@
 pub(crate) mod attr;
 pub(crate) mod dump;
 pub(crate) mod genl;
+pub(crate) mod multicast;
+pub(crate) mod sender;

@@ -7,7 +7,7 @@
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
-use super::{bindings, noio::NoIo};
+use super::{bindings, noio::NoIo, task};
 use core::ptr::NonNull;
 use kernel::{alloc::AllocError, prelude::*, types::Opaque};
 
@@ -89,6 +89,15 @@ impl<T: Run> Work<T> {
         let work = unsafe { self.0.as_ref() }.work.get();
         // SAFETY: By the type invariants both are initialised.
         unsafe { bindings::shunt_queue_work(queue.0.as_ptr(), work) };
+    }
+
+    /// Runs it soon, as a task of the module is. Any context.
+    pub(crate) fn queue_as_task(&self) {
+        let Some(queue) = task::queue() else {
+            return;
+        };
+        // SAFETY: By the type invariant the work is initialised; the queue is there as long as the module.
+        unsafe { bindings::shunt_queue_work(queue.as_ptr(), self.0.as_ref().work.get()) };
     }
 
     /// Runs it after `ms`, unless it is queued already. Any context.

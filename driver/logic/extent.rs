@@ -118,11 +118,6 @@ impl Extent {
         self.first
     }
 
-    /// Last sector on the drive.
-    pub fn last(&self) -> u64 {
-        self.first + (self.sectors - 1)
-    }
-
     /// Length in sectors.
     pub fn sectors(&self) -> u64 {
         self.sectors

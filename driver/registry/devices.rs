@@ -5,13 +5,12 @@
 //! A look-up is a binary search. What comes or goes moves the pointers behind it in three lists, 8 bytes
 //! for each device: less work than keeping trees, up to many more devices than a machine has.
 
-use super::uses::{Room, Uses};
+use super::claims::Claims;
 use crate::{
     device::Device, error::Refused, kernel_ext::block::bdev::DevT, logic::usage::lowest_free,
-    table::Table,
 };
 use core::cmp::Ordering;
-use kernel::{prelude::*, sync::Arc};
+use kernel::{prelude::*, str::CString, sync::Arc};
 
 /// What a device is looked up by.
 #[derive(Clone, Copy)]
@@ -56,11 +55,15 @@ impl<'a> By<'a> {
     }
 }
 
-/// The devices, and what they use.
+/// The devices, and what belongs to them.
 pub(super) struct Devices {
     lists: [KVec<Arc<Device>>; ORDERS],
-    /// The sectors that the tables of all devices have.
-    pub(super) uses: Uses,
+    /// The pieces of drives that they claim, those that come and those that go among them.
+    pub(super) claims: Claims,
+    /// All numbers that are taken, in their order: also by devices that come or go.
+    ids: KVec<u32>,
+    /// The devices that come.
+    coming: KVec<(u32, CString)>,
     version: u32,
 }
 
@@ -69,7 +72,9 @@ impl Devices {
     pub(super) fn new() -> Self {
         Self {
             lists: [const { KVec::new() }; ORDERS],
-            uses: Uses::new(),
+            claims: Claims::new(),
+            ids: KVec::new(),
+            coming: KVec::new(),
             version: 1,
         }
     }
@@ -102,32 +107,49 @@ impl Devices {
         self.all().get(place).map(|device| device.id())
     }
 
-    /// The lowest free id. `EEXIST` if the name is taken.
-    pub(super) fn free_id(&self, name: &CStr) -> Result<u32, Refused> {
-        if let Some(device) = self.find(By::Name(name)) {
-            return Err(Refused::NameTaken(device.id()));
+    /// Takes the lowest free number, and a name, for a device that comes. `EEXIST` if the name is taken.
+    pub(super) fn take(&mut self, name: &CStr) -> Result<u32, Refused> {
+        let taken = self.find(By::Name(name)).map(|device| device.id());
+        let coming = self.coming.iter().find(|(_, other)| &**other == name);
+        if let Some(id) = taken.or(coming.map(|(id, _)| *id)) {
+            return Err(Refused::NameTaken(id));
         }
-        let all = self.all();
-        Ok(lowest_free(all.len(), |place| all[place].id()))
+        let id = lowest_free(self.ids.len(), |place| {
+            self.ids.get(place).copied().unwrap_or(u32::MAX)
+        });
+        let name = name.try_into()?;
+        self.ids.reserve(1, GFP_KERNEL)?;
+        self.coming.push((id, name), GFP_KERNEL)?;
+        let place = self.ids.partition_point(|taken| *taken < id);
+        // There is room for it.
+        let _ = self.ids.insert_within_capacity(place, id);
+        Ok(id)
     }
 
-    /// The devices that a table stands on, directly or over others, each once.
-    pub(super) fn below(&self, table: &Table) -> Result<KVec<Arc<Device>>, Refused> {
+    /// Gives up what [`Self::take`] took, and all claims.
+    pub(super) fn give_up(&mut self, id: u32) {
+        self.ids.retain(|taken| *taken != id);
+        self.coming.retain(|(coming, _)| *coming != id);
+        self.claims.remove_all(id);
+    }
+
+    /// The devices that a device stands on, directly or over others of them, each once; maybe itself.
+    pub(super) fn below(&self, id: u32) -> Result<KVec<Arc<Device>>, Refused> {
         let mut below = KVec::new();
-        self.add_below(&mut below, table)?;
+        self.add_below(&mut below, id)?;
         let mut next = 0;
         while let Some(device) = below.get(next) {
-            let table = device.table();
-            self.add_below(&mut below, &table)?;
+            let id = device.id();
+            self.add_below(&mut below, id)?;
             next += 1;
         }
         Ok(below)
     }
 
-    /// Adds the devices that a table stands on directly.
-    fn add_below(&self, below: &mut KVec<Arc<Device>>, table: &Table) -> Result<(), Refused> {
-        for drive in table.drives() {
-            let Some(device) = self.find(By::Disk(drive.device().disk_dev())) else {
+    /// Adds the devices that a device stands on directly.
+    fn add_below(&self, below: &mut KVec<Arc<Device>>, id: u32) -> Result<(), Refused> {
+        for disk in self.claims.disks_of(id) {
+            let Some(device) = self.find(By::Disk(disk)) else {
                 continue;
             };
             if !below.iter().any(|known| Arc::ptr_eq(known, device)) {
@@ -137,36 +159,29 @@ impl Devices {
         Ok(())
     }
 
-    /// Takes a device up.
-    pub(super) fn insert(
-        &mut self,
-        device: &Arc<Device>,
-        table: &Table,
-        room: Room,
-    ) -> Result<(), Refused> {
+    /// Takes a device up that was coming.
+    pub(super) fn insert(&mut self, device: &Arc<Device>) -> Result<(), Refused> {
         for list in &mut self.lists {
             list.reserve(1, GFP_KERNEL)?;
         }
         for by in By::all(device) {
             let place = self.place(by).unwrap_or_else(|place| place);
-            self.lists[by.order()]
-                .insert_within_capacity(place, device.clone())
-                .map_err(|_| Refused::Kernel(ENOMEM))?;
+            // There is room for it.
+            let _ = self.lists[by.order()].insert_within_capacity(place, device.clone());
         }
-        self.uses.insert(table, device.id(), room);
+        self.coming.retain(|(coming, _)| *coming != device.id());
         self.bump();
         Ok(())
     }
 
-    /// Forgets a device. The caller has it, so it does not go yet.
-    pub(super) fn remove(&mut self, device: &Device, table: &Table) {
+    /// Forgets a device, but for its number and its claims. The caller has it, so it does not go yet.
+    pub(super) fn remove(&mut self, device: &Device) {
         for by in By::all(device) {
             if let Ok(place) = self.place(by) {
                 // It is in the list.
                 let _ = self.lists[by.order()].remove(place);
             }
         }
-        self.uses.remove(table);
         self.bump();
     }
 

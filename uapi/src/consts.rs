@@ -46,6 +46,12 @@ pub const INTERVAL_MAX: u32 = 30000;
 /// Time from one round of samples to the next, in ms, until it is set.
 pub const INTERVAL_DEFAULT: u32 = 1000;
 
+/// Longest that a change of a device waits, in ms, if the request does not say.
+pub const TIMEOUT_DEFAULT: u32 = 5000;
+
+/// Longest wait that a request may ask for, in ms.
+pub const TIMEOUT_MAX: u32 = 60000;
+
 /// What a device, or one target of it, does with I/O.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -249,7 +255,9 @@ impl Reason {
 pub mod cmd {
     /// Map a new device; the reply is the device.
     pub const DEVICE_NEW: u8 = 1;
-    /// Unmap a device, named by id or by name. Refused while it is open, unless it is forced.
+    /// Unmap a device, named by id or by name. Refused while it is open, unless it is forced. If
+    /// its backing device does not answer, a forced one is acknowledged after the timeout, and the
+    /// rest goes by itself.
     pub const DEVICE_DEL: u8 = 2;
     /// Show one device, named by id or by name, or all of them in the order of their ids.
     pub const DEVICE_GET: u8 = 3;
@@ -286,7 +294,8 @@ pub mod group {
 
 /// Attribute set `target`. One piece of the table of a device.
 pub mod target {
-    /// Path of the backing device, as given when it was mapped.
+    /// What the backing device was called when it was mapped: a label, which the kernel never looks
+    /// up.
     pub const PATH: u16 = 1;
     /// Where the target begins in the backing device, in bytes; 0 if absent.
     pub const OFFSET: u16 = 2;
@@ -302,6 +311,13 @@ pub mod target {
     pub const STATE: u16 = 7;
     /// What the backing device can do. Reply only, with caps-get.
     pub const CAPABILITIES: u16 = 8;
+    /// Descriptor of the backing device, which the sender has open: for reading, and for writing
+    /// too unless the device is read-only. It may be closed once the request is answered. Request
+    /// only.
+    pub const FD: u16 = 9;
+    /// Sequence number of the backing device's disk, which no other disk gets before the next boot.
+    /// Reply only.
+    pub const DISKSEQ: u16 = 10;
 }
 
 /// Attribute set `device`. A virtual block device.
@@ -326,7 +342,8 @@ pub mod device {
     /// The table of the device, in the order of its sectors.
     pub const TARGET: u16 = 9;
     /// Differs between any two devices of one loading of the module, also when one takes the id and
-    /// the name of another.
+    /// the name of another. A request that has it is refused (ESTALE) if the device that is named
+    /// has another.
     pub const GENERATION: u16 = 10;
     /// Sequence number of the notification in its multicast group.
     pub const SEQ: u16 = 11;
@@ -351,6 +368,10 @@ pub mod device {
     pub const DROPPED: u16 = 19;
     /// What the device can do. With caps-get.
     pub const CAPABILITIES: u16 = 20;
+    /// Longest that the change may wait for I/O and for other changes of the device, in ms, at most
+    /// timeout-max; timeout-default if absent. When it is over, the change is refused (ETIMEDOUT)
+    /// and the device is as it was. Request only.
+    pub const TIMEOUT: u16 = 21;
 }
 
 /// Attribute set `bucket`. One bucket of a histogram. It holds the values above the bound of

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The kernel's generic netlink family, for programs.
 
-use std::ffi::CStr;
+use std::{ffi::CStr, time::Duration};
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST};
 use nix::libc::ENOENT;
@@ -9,7 +9,8 @@ use nix::libc::ENOENT;
 use super::{Dump, Kernel, Transport};
 use crate::{
     client::Client,
-    error::{Error, Result},
+    drive::OpenDrive,
+    error::{Error, Refusal, Result},
     wire::{
         Message,
         nlctrl::{self, Family},
@@ -94,6 +95,14 @@ impl Netlink {
 
 impl Transport for Netlink {
     type Events = NetlinkEvents;
+
+    fn open_drive(&mut self, path: &str) -> std::result::Result<OpenDrive, Refusal> {
+        OpenDrive::open(path)
+    }
+
+    fn set_patience(&mut self, patience: Duration) -> Result<()> {
+        self.connection.set_patience(patience)
+    }
 
     fn request(&mut self, message: &Message) -> Result<Vec<Message>> {
         let answer = self.exchange(NLM_F_REQUEST | NLM_F_ACK, message)?;

@@ -85,6 +85,7 @@ mod tests {
             path: "/dev/a".into(),
             major: 8,
             minor,
+            diskseq: 3,
             start: 0,
             offset: 0,
             length: 1 << 20,

@@ -52,7 +52,7 @@ pub fn decode_device(bytes: &[u8]) -> Result<Device> {
 
 fn decode_target(nest: &Attr<'_>) -> Result<Target> {
     let (mut path, mut offset, mut length, mut start) = (None, None, None, None);
-    let (mut major, mut minor, mut state) = (None, None, None);
+    let (mut major, mut minor, mut diskseq, mut state) = (None, None, None, None);
     for attr in nest.nested() {
         let attr = attr?;
         match attr.kind {
@@ -62,6 +62,7 @@ fn decode_target(nest: &Attr<'_>) -> Result<Target> {
             target::START => start = Some(attr.uint()?),
             target::MAJOR => major = Some(attr.u32()?),
             target::MINOR => minor = Some(attr.u32()?),
+            target::DISKSEQ => diskseq = Some(attr.uint()?),
             target::STATE => state = Some(known(&attr, "state", State::from_u32)?),
             _ => {}
         }
@@ -70,6 +71,7 @@ fn decode_target(nest: &Attr<'_>) -> Result<Target> {
         path: required(path, "path of a target")?,
         major: required(major, "major of a target")?,
         minor: required(minor, "minor of a target")?,
+        diskseq: required(diskseq, "diskseq of a target")?,
         start: required(start, "start of a target")?,
         offset: required(offset, "offset of a target")?,
         length: required(length, "length of a target")?,
@@ -110,6 +112,7 @@ pub fn encode_device_with(
         inner.uint(target::START, target.start);
         inner.u32(target::MAJOR, target.major);
         inner.u32(target::MINOR, target.minor);
+        inner.uint(target::DISKSEQ, target.diskseq);
         inner.u32(target::STATE, target.state as u32);
         more(number, &mut inner)?;
         writer.nest(device::TARGET, inner)?;

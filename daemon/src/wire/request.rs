@@ -2,6 +2,8 @@
 //! Requests of the family: made by the client, read by the fake transport, and named in the
 //! user's words when the kernel points at a part of one.
 
+use std::time::Duration;
+
 use shunt_uapi::{cmd, device, target};
 
 use super::{
@@ -10,6 +12,7 @@ use super::{
     malformed,
 };
 use crate::{
+    drive::OpenDrive,
     error::Result,
     model::{DeviceChange, DeviceSpec, QueueMode, Selector, State, StatsMode, TargetSpec},
 };
@@ -20,30 +23,46 @@ const _: () = assert!(
     "one selector serves both attribute sets"
 );
 
-/// Asks for a new device.
+/// Asks for a new device on these drives, one for each target.
 ///
 /// # Errors
 /// [`Error::Unsendable`](crate::Error::Unsendable) if a text in `spec` fits in no message.
-pub fn create_device(spec: &DeviceSpec) -> Result<Message> {
+pub fn create_device(spec: &DeviceSpec, drives: &[OpenDrive]) -> Result<Message> {
     let mut writer = Writer::default();
     writer.string(device::NAME, &spec.name)?;
     writer.u32(device::QUEUE_MODE, spec.queue as u32);
     writer.u32(device::STATS_MODE, spec.stats as u32);
     writer.u32(device::READ_ONLY, spec.read_only.into());
-    put_table(&mut writer, &spec.targets, spec.stripe)?;
+    put_table(&mut writer, &spec.targets, drives, spec.stripe)?;
     Ok(Message {
         command: cmd::DEVICE_NEW,
         attributes: writer.into_bytes(),
     })
 }
 
-fn put_table(writer: &mut Writer, targets: &[TargetSpec], stripe: Option<u64>) -> Result<()> {
-    for target in targets {
+/// Adds how long the change may wait.
+pub fn put_timeout(message: &mut Message, timeout: Duration) {
+    let mut writer = Writer::default();
+    let ms = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
+    writer.u32(device::TIMEOUT, ms);
+    message.attributes.extend(writer.into_bytes());
+}
+
+fn put_table(
+    writer: &mut Writer,
+    targets: &[TargetSpec],
+    drives: &[OpenDrive],
+    stripe: Option<u64>,
+) -> Result<()> {
+    for (number, target) in targets.iter().enumerate() {
         let mut inner = Writer::default();
         inner.string(target::PATH, &target.path)?;
         inner.uint(target::OFFSET, target.offset);
         if let Some(length) = target.length {
             inner.uint(target::LENGTH, length);
+        }
+        if let Some(descriptor) = drives.get(number).and_then(OpenDrive::number) {
+            inner.u32(target::FD, descriptor);
         }
         writer.nest(device::TARGET, inner)?;
     }
@@ -53,15 +72,21 @@ fn put_table(writer: &mut Writer, targets: &[TargetSpec], stripe: Option<u64>) -
     Ok(())
 }
 
-/// Asks for a change of a device.
+/// Asks for a change of a device; a new table is on these drives, one for each target.
 ///
 /// # Errors
 /// [`Error::Unsendable`](crate::Error::Unsendable) if a text in it fits in no message.
-pub fn change_device(selector: &Selector, change: &DeviceChange) -> Result<Message> {
+pub fn change_device(
+    selector: &Selector,
+    change: &DeviceChange,
+    drives: &[OpenDrive],
+) -> Result<Message> {
     let mut writer = Writer::default();
     put_selector(&mut writer, selector)?;
     match change {
-        DeviceChange::Retarget { targets, stripe } => put_table(&mut writer, targets, *stripe)?,
+        DeviceChange::Retarget { targets, stripe } => {
+            put_table(&mut writer, targets, drives, *stripe)?;
+        }
         DeviceChange::Suspend { freeze } => {
             writer.u32(device::STATE, State::Suspended as u32);
             writer.u32(device::FREEZE, (*freeze).into());
@@ -114,6 +139,10 @@ fn put_selector(writer: &mut Writer, selector: &Selector) -> Result<()> {
     match selector {
         Selector::Id(id) => writer.u32(device::ID, *id),
         Selector::Name(name) => writer.string(device::NAME, name)?,
+        Selector::Exactly { id, generation } => {
+            writer.u32(device::ID, *id);
+            writer.uint(device::GENERATION, *generation);
+        }
     }
     Ok(())
 }
@@ -134,6 +163,7 @@ pub fn decode_device_spec(bytes: &[u8]) -> Result<DeviceSpec> {
             device::READ_ONLY => spec.read_only = attr.u32()? != 0,
             device::TARGET => spec.targets.push(decode_target_spec(&attr)?),
             device::STRIPE => spec.stripe = Some(attr.uint()?),
+            device::TIMEOUT => {}
             kind => return Err(malformed(format!("attribute {kind} in a request"))),
         }
     }
@@ -150,6 +180,7 @@ fn decode_target_spec(nest: &Attr<'_>) -> Result<TargetSpec> {
             target::PATH => path = Some(attr.string()),
             target::OFFSET => spec.offset = attr.uint()?,
             target::LENGTH => spec.length = Some(attr.uint()?),
+            target::FD => {}
             kind => return Err(malformed(format!("attribute {kind} in a target"))),
         }
     }
@@ -163,14 +194,16 @@ fn decode_target_spec(nest: &Attr<'_>) -> Result<TargetSpec> {
 /// [`Error::Malformed`](crate::Error::Malformed) if it names no device, or changes that do not go
 /// together.
 pub fn decode_change(bytes: &[u8]) -> Result<(Selector, DeviceChange)> {
-    let (mut selector, mut targets, mut stripe) = (None, Vec::new(), None);
+    let (mut named, mut targets, mut stripe) = (Named::default(), Vec::new(), None);
     let (mut state, mut freeze, mut resize) = (None, false, false);
     let (mut stats, mut read_only) = (None, None);
     for attr in attributes(bytes) {
         let attr = attr?;
         match attr.kind {
-            device::ID => selector = Some(Selector::Id(attr.u32()?)),
-            device::NAME => selector = Some(Selector::Name(attr.string())),
+            device::ID => named.id = Some(attr.u32()?),
+            device::NAME => named.name = Some(attr.string()),
+            device::GENERATION => named.generation = Some(attr.uint()?),
+            device::TIMEOUT => {}
             device::TARGET => targets.push(decode_target_spec(&attr)?),
             device::STRIPE => stripe = Some(attr.uint()?),
             device::STATE => state = Some(known(&attr, "state", State::from_u32)?),
@@ -189,7 +222,7 @@ pub fn decode_change(bytes: &[u8]) -> Result<(Selector, DeviceChange)> {
         (true, false, None) => DeviceChange::Settings { stats, read_only },
         _ => return Err(malformed("changes that do not go together")),
     };
-    Ok((required(selector, "id or name")?, change))
+    Ok((named.selector()?, change))
 }
 
 /// Reads what [`one_device`] and [`force_delete_device`] wrote: the device, and whether it is to go
@@ -198,17 +231,37 @@ pub fn decode_change(bytes: &[u8]) -> Result<(Selector, DeviceChange)> {
 /// # Errors
 /// [`Error::Malformed`](crate::Error::Malformed) if it names no device.
 pub fn decode_selector(bytes: &[u8]) -> Result<(Selector, bool)> {
-    let (mut selector, mut force) = (None, false);
+    let (mut named, mut force) = (Named::default(), false);
     for attr in attributes(bytes) {
         let attr = attr?;
         match attr.kind {
-            device::ID => selector = Some(Selector::Id(attr.u32()?)),
-            device::NAME => selector = Some(Selector::Name(attr.string())),
+            device::ID => named.id = Some(attr.u32()?),
+            device::NAME => named.name = Some(attr.string()),
+            device::GENERATION => named.generation = Some(attr.uint()?),
+            device::TIMEOUT => {}
             device::FORCE => force = attr.u32()? != 0,
             kind => return Err(malformed(format!("attribute {kind} in a request"))),
         }
     }
-    Ok((required(selector, "id or name")?, force))
+    Ok((named.selector()?, force))
+}
+
+/// How a request names its device, as far as it has been read.
+#[derive(Default)]
+struct Named {
+    id: Option<u32>,
+    name: Option<String>,
+    generation: Option<u64>,
+}
+
+impl Named {
+    fn selector(self) -> Result<Selector> {
+        match (self.id, self.generation) {
+            (Some(id), Some(generation)) => Ok(Selector::Exactly { id, generation }),
+            (Some(id), None) => Ok(Selector::Id(id)),
+            (None, _) => required(self.name.map(Selector::Name), "id or name"),
+        }
+    }
 }
 
 /// The part of a request at `offset`, counted from the first byte of its netlink header, in the
@@ -269,6 +322,8 @@ fn device_word(kind: u16) -> Option<&'static str> {
         device::FREEZE => "freeze",
         device::RESIZE => "resize",
         device::FORCE => "force",
+        device::GENERATION => "generation",
+        device::TIMEOUT => "timeout",
         _ => return None,
     })
 }
@@ -278,6 +333,7 @@ fn target_word(kind: u16) -> Option<&'static str> {
         target::PATH => "path",
         target::OFFSET => "offset",
         target::LENGTH => "length",
+        target::FD => "fd",
         _ => return None,
     })
 }

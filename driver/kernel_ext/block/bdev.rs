@@ -4,11 +4,12 @@
 //!
 //! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
 
-use super::super::{bindings, noio::NoIo};
+use super::super::{bindings, noio::NoIo, patience::Patience};
 use core::{ffi::c_void, marker::PhantomData, ptr::NonNull};
 use kernel::{
     error::{from_err_ptr, to_result},
     prelude::*,
+    sync::Arc,
 };
 
 /// A block device that is held open.
@@ -42,7 +43,29 @@ impl DevT {
     }
 }
 
+/// What tells a block device from every other one as long as somebody has it open: unlike its number, which another may get
+/// once it is removed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DeviceId(usize);
+
 impl BlockDevice {
+    /// Which one it is.
+    pub(crate) fn id(&self) -> DeviceId {
+        DeviceId(self.as_raw() as usize)
+    }
+
+    /// Sequence number of its disk, which no other disk gets before the next boot.
+    pub(crate) fn diskseq(&self) -> u64 {
+        // SAFETY: By the type invariant the device is live; its disk lives as long.
+        unsafe { bindings::shunt_diskseq(self.as_raw()) }
+    }
+
+    /// Operations that its driver has and has not ended; 0 if it does not count them.
+    pub(crate) fn in_flight(&self) -> u32 {
+        // SAFETY: By the type invariant the device is live.
+        unsafe { bindings::shunt_inflight(self.as_raw()) }
+    }
+
     /// The device as the C side has it.
     #[inline(always)]
     pub(super) fn as_raw(&self) -> *mut bindings::block_device {
@@ -110,17 +133,53 @@ impl BlockDevice {
     }
 
     /// Waits until all that was sent to the drive has ended, which a drive without a request queue
-    /// does not know. Sleeps.
-    pub(crate) fn drain(&self) {
+    /// does not know. Its queue takes nothing new meanwhile. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Patience::check`]; then something may be on its way.
+    pub(crate) fn drain(&self, patience: &Patience) -> Result {
+        if !self.has_request_queue() {
+            return Ok(());
+        }
+        // SAFETY: By the type invariant the device is live; its queue lives as long.
+        let queue = unsafe { (*self.as_raw()).bd_queue };
+        // SAFETY: The device is open, so its queue is live until the freeze is over.
+        unsafe { FrozenQueue::new(queue, patience) }.map(drop)
+    }
+
+    /// Waits until all that was sent to the drive has ended, however long that takes. Sleeps.
+    pub(super) fn drain_at_last(&self) {
         if !self.has_request_queue() {
             return;
         }
-        // SAFETY: By the type invariant the device is live; its queue lives as long. So below.
+        // SAFETY: By the type invariant the device is live; its queue lives as long.
         let queue = unsafe { (*self.as_raw()).bd_queue };
-        // SAFETY: As above.
-        let memflags = unsafe { bindings::shunt_freeze_queue(queue) };
+        // SAFETY: The queue is live.
+        unsafe { bindings::shunt_freeze_queue_start(queue) };
+        // SAFETY: The freeze was begun above.
+        while !unsafe { bindings::shunt_freeze_queue_wait(queue, WAIT_MS) } {}
         // SAFETY: It was frozen above.
-        unsafe { bindings::shunt_unfreeze_queue(queue, memflags) };
+        unsafe { bindings::shunt_unfreeze_queue(queue) };
+    }
+
+    /// Reads one block at `sector` (units of 512 bytes), to see whether the drive answers: an error is an answer, too. Sleeps
+    /// until then.
+    pub(crate) fn ask(&self, sector: u64) -> Result {
+        let bytes = self.logical_block_size();
+        let mut block = KVec::<u8>::from_elem(0, bytes as usize, GFP_KERNEL)?;
+        let data = block.as_mut_ptr().cast();
+        let read = bindings::req_op_REQ_OP_READ;
+        // SAFETY: By the type invariant the device is live, and open; the block has as many bytes.
+        let _ =
+            unsafe { bindings::bdev_rw_virt(self.as_raw(), sector, data, bytes as usize, read) };
+        Ok(())
+    }
+
+    /// Whether it takes no writes, whoever opens it.
+    pub(crate) fn is_read_only(&self) -> bool {
+        // SAFETY: By the type invariant the device is live.
+        unsafe { bindings::shunt_bdev_read_only(self.as_raw()) }
     }
 
     /// Whether the drive has gone.
@@ -145,9 +204,9 @@ impl BlockDevice {
 
 /// What a holder of block devices wants to know.
 pub(crate) trait HolderEvents: 'static {
-    /// The device `dev`, which is held, goes. If by `surprise`, its I/O fails; or else it does what it is told until this
+    /// The device `id`, which is held, goes. If by `surprise`, its I/O fails; or else it does what it is told until this
     /// returns. Called in process context, while the device is being removed; it may sleep.
-    fn lost(dev: DevT, surprise: bool);
+    fn lost(id: DeviceId, surprise: bool);
 }
 
 /// Who holds block devices exclusively. Opens by one holder do not exclude each other.
@@ -180,39 +239,156 @@ unsafe extern "C" fn mark_dead_callback<E: HolderEvents>(
     device: *mut bindings::block_device,
     surprise: bool,
 ) {
-    // SAFETY: By the contract of this function; so below.
-    let dev = DevT(unsafe { (*device).bd_dev });
-    // SAFETY: As above. The callback has to unlock it.
+    // SAFETY: By the contract of this function the lock is held, and the callback has to unlock it.
     unsafe { bindings::mutex_unlock(&raw mut (*device).bd_holder_lock) };
     let _no_io = NoIo::new();
-    E::lost(dev, surprise);
+    E::lost(DeviceId(device as usize), surprise);
 }
 
-/// A block device that this value keeps open, exclusively for a [`Holder`].
+/// A queue that takes nothing, and has nothing to do.
 ///
 /// # Invariants
 ///
-/// `file` is an open block device file, owned by this value, and `device` what it has open.
-pub(crate) struct OpenDevice {
-    file: NonNull<bindings::file>,
+/// `.0` is a live queue that is frozen once for this value, by the task that has it.
+pub(super) struct FrozenQueue(NonNull<bindings::request_queue>, PhantomData<*mut ()>);
+
+/// How long the C side waits before somebody asks whether to go on, in ms.
+const WAIT_MS: u32 = 20;
+
+impl FrozenQueue {
+    /// Freezes a queue. Sleeps. New I/O waits from the call on.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Patience::check`]; the queue is not frozen then.
+    ///
+    /// # Safety
+    ///
+    /// `queue` must be live until the value is dropped.
+    pub(super) unsafe fn new(
+        queue: *mut bindings::request_queue,
+        patience: &Patience,
+    ) -> Result<Self> {
+        // SAFETY: By the contract of this function.
+        unsafe { bindings::shunt_freeze_queue_start(queue) };
+        // INVARIANT: The freeze was begun, and ends with the drop.
+        // SAFETY: A live queue is not null.
+        let frozen = Self(unsafe { NonNull::new_unchecked(queue) }, PhantomData);
+        // SAFETY: By the contract of this function, and the freeze was begun above.
+        while !unsafe { bindings::shunt_freeze_queue_wait(queue, WAIT_MS) } {
+            patience.check()?;
+        }
+        Ok(frozen)
+    }
+}
+
+impl Drop for FrozenQueue {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the queue is live, and frozen for this value.
+        unsafe { bindings::shunt_unfreeze_queue(self.0.as_ptr()) };
+    }
+}
+
+/// An open file that a program has, with a reference of ours.
+///
+/// # Invariants
+///
+/// `.0` is an open file, and the value has a reference to it.
+struct File(NonNull<bindings::file>);
+
+impl Drop for File {
+    fn drop(&mut self) {
+        // At once: a thread of the kernel would leave it to another, and its drive would stay open for a while.
+        // SAFETY: By the type invariant there is a reference to put.
+        unsafe { bindings::__fput_sync(self.0.as_ptr()) };
+    }
+}
+
+/// A block device that a program has open.
+pub(crate) struct UserDevice {
+    file: File,
     device: BlockDevice,
+}
+
+// SAFETY: A reference to a file belongs to no task.
+unsafe impl Send for UserDevice {}
+
+impl UserDevice {
+    /// What the current process has open as descriptor `fd`.
+    ///
+    /// # Errors
+    ///
+    /// `EBADF` nothing, `ENOTBLK` no block device.
+    pub(crate) fn of_descriptor(fd: u32) -> Result<Self> {
+        // SAFETY: It takes any number.
+        let file = NonNull::new(unsafe { bindings::fget(fd) }).ok_or(EBADF)?;
+        // INVARIANT: `fget` took a reference.
+        let file = File(file);
+        // SAFETY: The file is open.
+        let device = NonNull::new(unsafe { bindings::shunt_file_bdev(file.0.as_ptr()) });
+        // INVARIANT: The file keeps the device.
+        Ok(Self {
+            device: BlockDevice(device.ok_or(ENOTBLK)?),
+            file,
+        })
+    }
+
+    fn is_writable(&self) -> bool {
+        // SAFETY: The file is open.
+        unsafe { bindings::shunt_file_is_writable(self.file.0.as_ptr()) }
+    }
+}
+
+/// A block device that is kept open, exclusively for a [`Holder`], as long as this value or a clone of it is there.
+///
+/// # Invariants
+///
+/// `device` is what `file` has open.
+pub(crate) struct OpenDevice {
+    device: BlockDevice,
+    file: Arc<File>,
+}
+
+impl Clone for OpenDevice {
+    fn clone(&self) -> Self {
+        // INVARIANT: It is the same file.
+        Self {
+            device: BlockDevice(self.device.0),
+            file: self.file.clone(),
+        }
+    }
 }
 
 // SAFETY: The file is only closed through this value, which any thread may do.
 unsafe impl Send for OpenDevice {}
-// SAFETY: Shared references give access to `device` alone.
+// SAFETY: Shared references give access to the device alone.
 unsafe impl Sync for OpenDevice {}
 
 impl OpenDevice {
-    /// Opens the device at `path`, seen from the calling process, for reading and, unless
-    /// `read_only`, for writing. Sleeps.
+    /// Opens the device that a program has open for reading and, unless `read_only`, for writing. Sleeps.
     ///
     /// # Errors
     ///
-    /// Among others: `ENOENT` no such path, `ENOTBLK` no block device, `EBUSY` somebody else holds
-    /// it, `EACCES` it is read-only, `ENXIO` the drive is gone.
+    /// Among others: `EBUSY` somebody else holds it, `EACCES` it is read-only, or the program has it open for reading only,
+    /// `ENXIO` the drive is gone.
     pub(crate) fn open<E: HolderEvents>(
-        path: &CStr,
+        user: &UserDevice,
+        read_only: bool,
+        holder: &'static Holder<E>,
+    ) -> Result<Self> {
+        if !read_only && !user.is_writable() {
+            return Err(EACCES);
+        }
+        Self::open_again(&user.device, read_only, holder)
+    }
+
+    /// Opens a device that is open already. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Self::open`].
+    pub(crate) fn open_again<E: HolderEvents>(
+        device: &BlockDevice,
         read_only: bool,
         holder: &'static Holder<E>,
     ) -> Result<Self> {
@@ -221,23 +397,35 @@ impl OpenDevice {
         } else {
             bindings::SHUNT_BLK_OPEN_READ | bindings::SHUNT_BLK_OPEN_WRITE
         };
-        // SAFETY: `path` ends with NUL; holder and operations are static.
+        // Its number leads to it as long as it has not been removed: no module is loaded for it.
+        // SAFETY: Holder and operations are static.
         let file = from_err_ptr(unsafe {
-            bindings::bdev_file_open_by_path(
-                path.as_char_ptr(),
+            bindings::bdev_file_open_by_dev(
+                device.dev().0,
                 mode,
                 holder.as_raw(),
                 &Holder::<E>::OPERATIONS,
             )
         })?;
-        let file = NonNull::new(file).ok_or(ENODEV)?;
+        // SAFETY: What is no error is not null.
+        let file = unsafe { NonNull::new_unchecked(file) };
+        // INVARIANT: The file was opened above, and is ours.
+        let file = Arc::new(File(file), GFP_KERNEL)?;
         // SAFETY: The file was opened as a block device above.
-        let device = unsafe { bindings::file_bdev(file.as_ptr()) };
-        // INVARIANT: The file is open and ours, and holds the device open.
-        Ok(Self {
+        let opened = unsafe { bindings::file_bdev(file.0.as_ptr()) };
+        // INVARIANT: It is what the file has open.
+        let opened = Self {
+            device: BlockDevice(NonNull::new(opened).ok_or(ENODEV)?),
             file,
-            device: BlockDevice(NonNull::new(device).ok_or(ENODEV)?),
-        })
+        };
+        if opened.id() != device.id() {
+            // Another one has the number by now.
+            return Err(ENXIO);
+        }
+        if !read_only && opened.is_read_only() {
+            return Err(EACCES);
+        }
+        Ok(opened)
     }
 }
 
@@ -247,12 +435,5 @@ impl core::ops::Deref for OpenDevice {
     #[inline(always)]
     fn deref(&self) -> &BlockDevice {
         &self.device
-    }
-}
-
-impl Drop for OpenDevice {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariant the file is open and ours.
-        unsafe { bindings::bdev_fput(self.file.as_ptr()) };
     }
 }

@@ -103,7 +103,7 @@ impl<D: Drives> Below<D> {
     /// ended.
     pub(super) fn remove(&self, killed: bool) {
         if let (true, Some(drives)) = (killed, self.drives()) {
-            drives.each().for_each(BlockDevice::drain);
+            drives.each().for_each(BlockDevice::drain_at_last);
         }
         // Drives with keys that are not known stay until their users evict them.
         if self.leave().is_ok() {

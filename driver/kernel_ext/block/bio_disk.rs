@@ -17,15 +17,16 @@ use super::{
         bindings,
         clock::{monotonic_ns, sleep_us},
         module_pin::ModulePin,
+        patience::Patience,
     },
-    bdev::BlockDevice,
+    bdev::{BlockDevice, FrozenQueue},
     below::{self, Below, Drives},
     bio::OwnedBio,
     disk_ref::DiskRef,
     inline_encryption::Engines,
     ioctl,
     limits::QueueLimits,
-    request_queue::RequestQueue,
+    request_queue::{Quiesced, RequestQueue},
     reservations, zones,
 };
 use core::{
@@ -290,29 +291,45 @@ impl<T: Operations> BioDisk<T> {
 
     /// Waits until no bio is being submitted, and holds new ones up until the result is dropped.
     /// Sleeps. Bios that were submitted before may still be on their way.
-    pub(crate) fn freeze(&self) -> Frozen<'_, T> {
-        let guard = self.private().get_ref().changing.lock();
+    ///
+    /// # Errors
+    ///
+    /// As of [`Patience::check`]: a bio that is being submitted may itself wait for a drive.
+    pub(crate) fn freeze(&self, patience: &Patience) -> Result<Frozen<'_, T>> {
+        let mut guard = None;
+        patience.wait(|| {
+            guard = self.private().get_ref().changing.try_lock();
+            guard.is_some()
+        })?;
         let begun = monotonic_ns();
         let queue = self.queue();
-        // SAFETY: The queue is live. The block layer wants this lock before the freeze.
-        unsafe { bindings::shunt_mutex_lock(&raw mut (*queue).limits_lock) };
-        let memflags = if self.requests.is_some() {
+        let gate = match &self.requests {
             // Requests that wait keep the queue from freezing; no request is being carried out
             // in a queue that is quiesced.
-            // SAFETY: As above.
-            unsafe { bindings::blk_mq_quiesce_queue(queue) };
-            0
-        } else {
-            // SAFETY: As above.
-            unsafe { bindings::shunt_freeze_queue(queue) }
+            Some(requests) => Gate::Quiesced(requests.quiesce(queue, patience)?),
+            // SAFETY: By the type invariant the disk, and with it its queue, is live as long as `self`.
+            None => Gate::Frozen(unsafe { FrozenQueue::new(queue, patience) }?),
         };
-        // INVARIANT: All three were taken above.
-        Frozen {
+        // INVARIANT: The gate was closed above.
+        Ok(Frozen {
             disk: self,
-            memflags,
-            limits_locked: true,
+            gate,
             begun,
-            guard,
+            guard: guard.ok_or(EAGAIN)?,
+        })
+    }
+
+    /// Lets the requests of a queue that has them wait there, until [`Self::release_requests`]. Any context.
+    pub(crate) fn hold_requests(&self) {
+        if let Some(requests) = &self.requests {
+            requests.hold(self.queue());
+        }
+    }
+
+    /// Undoes one [`Self::hold_requests`]. Any context.
+    pub(crate) fn release_requests(&self) {
+        if let Some(requests) = &self.requests {
+            requests.release(self.queue());
         }
     }
 
@@ -334,31 +351,31 @@ impl<T: Operations> BioDisk<T> {
     ///
     /// # Errors
     ///
-    /// `EBUSY` if somebody has; then nothing changes. `EINTR` if the task got a signal. Whoever is about to close it is
-    /// waited for, unless that must be answered `at_once`.
-    pub(crate) fn forbid_open(&self, at_once: bool) -> Result {
+    /// `EBUSY` if somebody has; then nothing changes. Whoever is about to open or close it is waited for, unless it must be
+    /// answered `at_once`: as of [`Patience::check`].
+    pub(crate) fn forbid_open(&self, at_once: bool, patience: &Patience) -> Result {
         let disk = self.disk.as_ptr();
         // SAFETY: By the type invariant the disk is live.
         if at_once && unsafe { bindings::shunt_disk_openers(disk) } != 0 {
             return Err(EBUSY);
         }
-        // SAFETY: By the type invariant the disk is live; openers are counted under this lock.
-        to_result(unsafe {
-            bindings::shunt_mutex_lock_interruptible(&raw mut (*disk).open_mutex)
-        })?;
         // SAFETY: By the type invariant the disk is live.
+        let open_mutex = unsafe { &raw mut (*disk).open_mutex };
+        // SAFETY: The mutex is that of a live disk; it is unlocked below.
+        patience.wait(|| unsafe { bindings::shunt_mutex_trylock(open_mutex) })?;
+        // SAFETY: By the type invariant the disk is live; openers are counted under this lock.
         let unused = unsafe { bindings::shunt_disk_openers(disk) } == 0;
         if unused {
             // INVARIANT: `open_mutex` is held.
             self.private().leaving.store(true, Ordering::Relaxed);
         }
         // SAFETY: It was locked above.
-        unsafe { bindings::mutex_unlock(&raw mut (*disk).open_mutex) };
+        unsafe { bindings::mutex_unlock(open_mutex) };
         if unused { Ok(()) } else { Err(EBUSY) }
     }
 
     /// Fails all I/O and every open from now on, and tells who uses the disk. Sleeps.
-    pub(crate) fn kill(&self) {
+    pub(crate) fn mark_dead(&self) {
         // SAFETY: By the type invariant the disk is live.
         unsafe { bindings::blk_mark_disk_dead(self.disk.as_ptr()) };
     }
@@ -419,15 +436,23 @@ impl<T: Operations> Drop for BioDisk<T> {
     }
 }
 
+/// What holds new bios up, until it is dropped.
+#[expect(dead_code, reason = "they are there to be dropped")]
+enum Gate<'a> {
+    /// The queue is frozen.
+    Frozen(FrozenQueue),
+    /// The queue has requests, and carries out none.
+    Quiesced(Quiesced<'a>),
+}
+
 /// A disk to which no bio can be submitted.
 ///
 /// # Invariants
 ///
-/// The queue is frozen, or quiesced if it has requests; its `limits_lock` is held while `limits_locked`.
+/// `gate` is that of the disk.
 pub(crate) struct Frozen<'a, T: Operations> {
     disk: &'a BioDisk<T>,
-    memflags: c_uint,
-    limits_locked: bool,
+    gate: Gate<'a>,
     begun: u64,
     guard: Guard<'a, u64, MutexBackend>,
 }
@@ -435,7 +460,7 @@ pub(crate) struct Frozen<'a, T: Operations> {
 impl<T: Operations> Frozen<'_, T> {
     /// Where bios are sent.
     pub(crate) fn path_mut(&mut self) -> &mut T::Path {
-        // SAFETY: The queue is frozen or quiesced, and `changing` is held, so nobody else has a
+        // SAFETY: By the type invariant no bio is being submitted, and `changing` is held, so nobody else has a
         // reference.
         unsafe { &mut *self.disk.private().get_ref().path.get() }
     }
@@ -455,37 +480,35 @@ impl<T: Operations> Frozen<'_, T> {
         self.disk.below().set_drives(drives);
     }
 
-    /// Changes what the disk can take, but for what its user set. To be called once.
-    pub(crate) fn set_limits(&mut self, limits: &mut QueueLimits) -> Result {
-        if !core::mem::take(&mut self.limits_locked) {
-            return Err(EINVAL);
-        }
+    /// Changes what the disk can take, but for what its user set. Sleeps.
+    ///
+    /// The lock of the limits is only tried for: the block layer takes it before it freezes the queue, and whoever has it may be waiting
+    /// for requests that wait here. Nobody who looks at the disk in sysfs waits for more than this function.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if the block layer does not take the limits; as of [`Patience::check`].
+    pub(crate) fn set_limits(&mut self, limits: &mut QueueLimits, patience: &Patience) -> Result {
         if self.disk.requests.is_some() {
             limits.no_poll();
         }
         let queue = self.disk.queue();
+        // SAFETY: The queue is live as long as the disk.
+        let lock = unsafe { &raw mut (*queue).limits_lock };
+        // SAFETY: The lock is that of a live queue.
+        patience.wait(|| unsafe { bindings::shunt_mutex_trylock(lock) })?;
         // SAFETY: The queue is live, and the lock of its limits is held.
         limits.keep_user_settings(unsafe { &(*queue).limits });
-        // SAFETY: As above; the function unlocks it.
+        // SAFETY: The lock is held; the function unlocks it.
         to_result(unsafe { bindings::queue_limits_commit_update(queue, limits.as_raw()) })
     }
 }
 
 impl<T: Operations> Drop for Frozen<'_, T> {
     fn drop(&mut self) {
-        let queue = self.disk.queue();
-        if self.disk.requests.is_some() {
-            // SAFETY: By the type invariant the queue is quiesced.
-            unsafe { bindings::blk_mq_unquiesce_queue(queue) };
-        } else {
-            // SAFETY: By the type invariant the queue is frozen.
-            unsafe { bindings::shunt_unfreeze_queue(queue, self.memflags) };
+        if let Gate::Frozen(_) = self.gate {
             let now = monotonic_ns();
-            *self.guard = now + (now - self.begun).min(LONGEST_TURN);
-        }
-        if self.limits_locked {
-            // SAFETY: By the type invariant it is locked.
-            unsafe { bindings::mutex_unlock(&raw mut (*queue).limits_lock) };
+            *self.guard = now.saturating_add(now.saturating_sub(self.begun).min(LONGEST_TURN));
         }
     }
 }

@@ -15,6 +15,9 @@ use kernel::sync::rcu;
 /// The value holds a reference to the device of the disk.
 pub(crate) struct DiskRef(NonNull<bindings::gendisk>);
 
+// SAFETY: A reference to a disk belongs to no task.
+unsafe impl Send for DiskRef {}
+
 impl DiskRef {
     /// Takes a reference.
     ///

@@ -337,35 +337,20 @@ impl<C: Completion> Hooks<C> {
         Ok(context)
     }
 
-    /// Waits until no bio is hooked. Sleeps; the caller has to see to it that none comes.
-    ///
-    /// # Errors
-    ///
-    /// `EINTR` if the task got a signal.
-    pub(crate) fn drain_interruptibly(&self) -> Result {
-        self.wait(|| current!().signal_pending())
-    }
-
-    /// Waits until no bio is hooked, or `give_up` says so.
-    fn wait(&self, give_up: impl Fn() -> bool) -> Result {
-        // The completion path stays free of a wake-up: a bio ends within some tens of
-        // microseconds on flash, and nobody but a change of the device waits for it.
-        let mut wait = 20;
-        while self.shared().in_flight.sum(0) != 0 {
-            if give_up() {
-                return Err(EINTR);
-            }
-            sleep_us(wait);
-            wait = (2 * wait).min(5_000);
-        }
-        Ok(())
+    /// Whether no bio is hooked. While none comes, it stays so. Any context.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.shared().in_flight.sum(0) == 0
     }
 }
 
 impl<C: Completion> Drop for Hooks<C> {
     fn drop(&mut self) {
-        // It cannot fail: the drop must not leave anything that points here.
-        let _ = self.wait(|| false);
+        // The completion path stays free of a wake-up: nobody but who takes a device away waits here.
+        let mut us = 20;
+        while !self.is_idle() {
+            sleep_us(us);
+            us = (2 * us).min(5_000);
+        }
         // SAFETY: By the type invariant it came from a `KBox`; no context points to it any more.
         drop(unsafe { KBox::from_raw(self.shared.as_ptr()) });
     }

@@ -9,7 +9,7 @@
 //! C header: [`include/linux/blk-mq.h`](srctree/include/linux/blk-mq.h)
 
 use super::{
-    super::bindings,
+    super::{bindings, patience::Patience},
     bio::OwnedBio,
     bio_disk::{self, Operations},
     bio_set::BioSet,
@@ -99,6 +99,52 @@ impl<T: Operations> RequestQueue<T> {
     pub(super) fn tags(&self) -> *mut bindings::blk_mq_tag_set {
         // SAFETY: By the type invariant it lives as long as `self`.
         unsafe { self.inner.as_ref() }.tags.get()
+    }
+
+    /// Waits until no request of `queue` is being carried out, and lets later ones wait until the result is dropped. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Patience::check`]; the queue goes on then.
+    pub(super) fn quiesce(
+        &self,
+        queue: *mut bindings::request_queue,
+        patience: &Patience,
+    ) -> Result<Quiesced<'_>> {
+        // INVARIANT: It is held once for the value.
+        self.hold(queue);
+        let quiesced = Quiesced(queue, PhantomData);
+        // SAFETY: By the type invariant the tag set is initialised.
+        let cookie = unsafe { bindings::shunt_quiesce_start(self.tags()) };
+        // SAFETY: As the cookie: the tag set is initialised.
+        patience.wait(|| unsafe { bindings::shunt_quiesce_done(self.tags(), cookie) })?;
+        Ok(quiesced)
+    }
+
+    /// Lets requests of `queue` that are not being carried out yet wait, until [`Self::release`]. Any context.
+    pub(super) fn hold(&self, queue: *mut bindings::request_queue) {
+        // SAFETY: The queue is that of the disk that owns this value.
+        unsafe { bindings::blk_mq_quiesce_queue_nowait(queue) };
+    }
+
+    /// Undoes one [`Self::hold`]. Any context.
+    pub(super) fn release(&self, queue: *mut bindings::request_queue) {
+        // SAFETY: The queue is that of the disk that owns this value; too many of these are ignored by the C side.
+        unsafe { bindings::blk_mq_unquiesce_queue(queue) };
+    }
+}
+
+/// A queue that carries no request out.
+///
+/// # Invariants
+///
+/// `.0` is live, and held once for this value.
+pub(super) struct Quiesced<'a>(*mut bindings::request_queue, PhantomData<&'a ()>);
+
+impl Drop for Quiesced<'_> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the queue is live and held.
+        unsafe { bindings::blk_mq_unquiesce_queue(self.0) };
     }
 }
 

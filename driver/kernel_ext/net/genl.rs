@@ -9,8 +9,10 @@
 //! guide: [`Documentation/userspace-api/netlink`](srctree/Documentation/userspace-api/netlink)
 
 use super::{
-    super::{bindings, clock::sleep_us, noio::NoIo},
+    super::{bindings, clock::sleep_us, noio::NoIo, task},
     attr::{Attrs, Policy, Writer},
+    multicast::Group,
+    sender::Sender,
 };
 use core::{
     marker::PhantomData,
@@ -78,13 +80,47 @@ pub(crate) trait Do {
     /// Its attributes.
     const POLICY: &'static [Policy];
 
-    /// Carries the request out. May sleep; runs under the read side of generic netlink's lock,
-    /// and beside other operations of the family.
+    /// Carries the request out. May sleep, but not wait for I/O or for who does: it runs under the read side of generic
+    /// netlink's lock. Other operations of the family run beside it.
     ///
     /// # Errors
     ///
     /// What is returned is sent to the sender; nothing else must have changed.
     fn run(context: &Self::Context, request: &Request<'_>) -> Result<Answer, Self::Refusal>;
+}
+
+/// An operation that may wait, and is answered later.
+pub(crate) trait DoLater: Sized + 'static {
+    /// What the operations of the family work on.
+    type Context: Context;
+    /// How it refuses.
+    type Refusal: Refusal;
+    /// What is to be done.
+    type Task: Send + 'static;
+    /// Number of the command.
+    const COMMAND: u8;
+    /// Who may use it.
+    const PERMISSION: Permission;
+    /// Its attributes.
+    const POLICY: &'static [Policy];
+
+    /// Reads the request, in the process that sent it. As [`Do::run`], it must not wait.
+    ///
+    /// # Errors
+    ///
+    /// What is returned is sent to the sender.
+    fn begin(request: &Request<'_>) -> Result<Self::Task, Self::Refusal>;
+
+    /// Carries the request out, in a task of its own. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// What is returned is sent to the sender; nothing else must have changed.
+    fn finish(
+        context: &Self::Context,
+        task: Self::Task,
+        sender: &Arc<Sender>,
+    ) -> Result<Answer, Self::Refusal>;
 }
 
 /// What a request is answered with.
@@ -143,8 +179,11 @@ pub(crate) struct Message {
     header: *mut c_void,
 }
 
+// SAFETY: A message belongs to no task.
+unsafe impl Send for Message {}
+
 impl Message {
-    fn new(
+    pub(super) fn new(
         payload: usize,
         family: *const bindings::genl_family,
         command: u8,
@@ -169,7 +208,7 @@ impl Message {
     }
 
     /// Finishes the message and gives it up.
-    fn into_raw(self) -> *mut bindings::sk_buff {
+    pub(super) fn into_raw(self) -> *mut bindings::sk_buff {
         let message = ManuallyDrop::new(self);
         // SAFETY: By the type invariant the header is that of the message.
         unsafe { bindings::shunt_genlmsg_end(message.skb.as_ptr(), message.header) };
@@ -204,24 +243,15 @@ impl<C: Context> Operation<C> {
         ops.flags = (bindings::GENL_CMD_CAP_DO | T::PERMISSION.flags()) as u8;
         Self(ops, PhantomData)
     }
-}
 
-/// A multicast group of a [`Family`].
-#[repr(transparent)]
-pub(crate) struct Group(bindings::genl_multicast_group);
-
-// SAFETY: A group is constant data.
-unsafe impl Sync for Group {}
-
-impl Group {
-    /// A group called `name`, at most 15 bytes; joining it needs `permission`.
-    pub(crate) const fn new(name: &CStr, permission: Permission) -> Self {
-        let mut group: bindings::genl_multicast_group = pin_init::zeroed();
-        copy_name(&mut group.name, name);
-        if let Permission::Admin = permission {
-            group.flags = bindings::SHUNT_MCAST_ADMIN;
-        }
-        Self(group)
+    /// The entry of a [`DoLater`].
+    pub(crate) const fn later<T: DoLater<Context = C>>() -> Self {
+        let mut ops: bindings::genl_split_ops = pin_init::zeroed();
+        ops.__bindgen_anon_1.__bindgen_anon_1.doit = Some(later_callback::<T>);
+        (ops.policy, ops.maxattr) = Policy::table(T::POLICY);
+        ops.cmd = T::COMMAND;
+        ops.flags = (bindings::GENL_CMD_CAP_DO | T::PERMISSION.flags()) as u8;
+        Self(ops, PhantomData)
     }
 }
 
@@ -246,6 +276,7 @@ pub(crate) struct Family<C: Context> {
     inner: Opaque<bindings::genl_family>,
     context: AtomicPtr<c_void>,
     users: AtomicUsize,
+    groups: &'static [Group],
     _context: PhantomData<C>,
 }
 
@@ -273,11 +304,12 @@ impl<C: Context> Family<C> {
             inner: Opaque::new(family),
             context: AtomicPtr::new(core::ptr::null_mut()),
             users: AtomicUsize::new(0),
+            groups,
             _context: PhantomData,
         }
     }
 
-    fn as_raw(&self) -> *mut bindings::genl_family {
+    pub(super) fn as_raw(&self) -> *mut bindings::genl_family {
         self.inner.get()
     }
 
@@ -302,53 +334,23 @@ impl<C: Context> Family<C> {
         Ok(Registration(self))
     }
 
-    /// Whether somebody listens to group `index` of the table.
-    pub(crate) fn has_listeners(&self, index: usize) -> bool {
-        // SAFETY: The family is registered while its operations and its owner use it.
-        unsafe { bindings::shunt_genl_has_listeners(self.as_raw(), index as c_uint) }
-    }
-
-    /// Begins a notification, with room for `payload` bytes of attributes. May sleep.
-    pub(crate) fn notification(
-        &self,
-        command: u8,
-        seq: u32,
-        payload: usize,
-    ) -> Result<Message, AllocError> {
-        Message::new(payload, self.as_raw(), command, 0, seq)
-    }
-
-    /// Sends a notification to group `index` of the table. May sleep.
-    ///
-    /// # Errors
-    ///
-    /// `ESRCH` if nobody listens. A listener whose buffer is full is told so by its socket.
-    pub(crate) fn multicast(&self, message: Message, index: usize) -> Result {
-        // SAFETY: The family is registered; the message is complete and given up.
-        to_result(unsafe {
-            bindings::shunt_genlmsg_multicast(self.as_raw(), message.into_raw(), index as c_uint)
-        })
-    }
-
-    /// Tells the listeners of group `index` of the table that they missed something: each gets
-    /// `ENOBUFS` from its socket, as if its own buffer had been full. Any context.
-    pub(crate) fn tell_loss(&self, index: usize) {
-        let code = -(bindings::ENOBUFS as c_int);
-        // SAFETY: As in `has_listeners`.
-        unsafe { bindings::shunt_genl_set_err(self.as_raw(), index as c_uint, code) };
+    /// The groups.
+    pub(super) fn groups(&self) -> &'static [Group] {
+        self.groups
     }
 
     /// Calls `use_context` with what the operations work on, unless the family is not registered.
     /// Whoever unregisters it waits for that.
-    pub(crate) fn with(&self, use_context: impl FnOnce(&C)) {
+    pub(crate) fn with<R>(&self, use_context: impl FnOnce(&C) -> R) -> Option<R> {
         self.users.fetch_add(1, Ordering::SeqCst);
         let context = self.context.load(Ordering::SeqCst);
-        if !context.is_null() {
+        let used = (!context.is_null()).then(|| {
             // SAFETY: By the type invariant; it is not given back while `users` counts us.
             let context = unsafe { Arc::<C>::borrow(context.cast()) };
-            use_context(&context);
-        }
+            use_context(&context)
+        });
         self.users.fetch_sub(1, Ordering::SeqCst);
+        used
     }
 
     /// What the operations of the family at `family` work on.
@@ -384,7 +386,7 @@ impl<C: Context> Drop for Registration<C> {
     }
 }
 
-const fn copy_name<const N: usize>(to: &mut [c_char; N], name: &CStr) {
+pub(super) const fn copy_name<const N: usize>(to: &mut [c_char; N], name: &CStr) {
     let name = name.to_bytes_with_nul();
     assert!(name.len() <= N);
     let mut i = 0;
@@ -478,6 +480,51 @@ unsafe extern "C" fn doit_callback<T: Do>(
         Ok(Answer::Reply(reply)) => unsafe {
             bindings::shunt_genlmsg_reply(reply.into_raw(), info)
         },
+        // SAFETY: `extack` is that of the request.
+        Err(refusal) => unsafe { refuse(extack, &refusal) },
+    }
+}
+
+/// Begins to carry a request out, which is answered later: `doit` of `struct genl_split_ops`.
+///
+/// # Safety
+///
+/// Called by generic netlink for an operation of a registered `Family<T::Context>`.
+unsafe extern "C" fn later_callback<T: DoLater>(
+    skb: *mut bindings::sk_buff,
+    info: *mut bindings::genl_info,
+) -> c_int {
+    // SAFETY: Generic netlink passes the message that was received.
+    if !unsafe { T::PERMISSION.is_held(skb) } {
+        return EPERM.to_errno();
+    }
+    let _no_io = NoIo::new();
+    // SAFETY: Generic netlink passes a live argument.
+    let (header, extack) = unsafe { ((*info).nlhdr, (*info).extack) };
+    // INVARIANT: `info` is live while the operation runs.
+    let request = Request {
+        info,
+        _message: PhantomData,
+    };
+    let begun = T::begin(&request).and_then(|task| {
+        // SAFETY: Generic netlink passes a message with its header.
+        let sender = unsafe {
+            Sender::of(
+                NonNull::new_unchecked(skb),
+                NonNull::new_unchecked(header.cast_mut()),
+            )
+        };
+        let sender = Arc::new(sender, GFP_KERNEL).map_err(Error::from)?;
+        task::spawn(move || {
+            let family = T::Context::family();
+            let finished = family.with(|context| T::finish(context, task, &sender));
+            sender.answer(finished.unwrap_or(Err(ENODEV.into())));
+        })?;
+        Ok(())
+    });
+    match begun {
+        // Netlink sends no acknowledgement then.
+        Ok(()) => EINTR.to_errno(),
         // SAFETY: `extack` is that of the request.
         Err(refusal) => unsafe { refuse(extack, &refusal) },
     }

@@ -36,6 +36,11 @@ impl Drive {
         }
     }
 
+    /// What tells it from a drive that has its number later: here, each number has one drive.
+    fn diskseq(&self) -> u64 {
+        u64::from(self.major) << 20 | u64::from(self.minor)
+    }
+
     /// Whether a target is on it.
     pub(super) fn is(&self, target: &Target) -> bool {
         (self.major, self.minor) == (target.major, target.minor)
@@ -89,6 +94,7 @@ impl Layout {
                 path: wanted.path.clone(),
                 major: drive.major,
                 minor: drive.minor,
+                diskseq: drive.diskseq(),
                 start: stripe.map_or(layout.size, |chunk| number as u64 * chunk),
                 offset: range.start,
                 length,

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use nix::libc::{
-    E2BIG, EBUSY, EEXIST, EINVAL, EIO, ELOOP, ENODEV, ENOENT, ENOTBLK, EOPNOTSUPP, ERANGE,
+    E2BIG, EBUSY, EEXIST, EINVAL, EIO, ELOOP, ENODEV, ENOENT, ENOTBLK, EOPNOTSUPP, ERANGE, ESTALE,
 };
 use shunt_uapi::{NAME_MAX, SIZE_SHIFT, TARGETS_MAX};
 
@@ -128,7 +128,7 @@ impl Table {
 
     pub(super) fn find(&self, selector: &Selector) -> Checked<&Device> {
         let (found, unknown) = match selector {
-            Selector::Id(id) => (
+            Selector::Id(id) | Selector::Exactly { id, .. } => (
                 self.entries.get(id).map(|entry| &entry.device),
                 format!("no device has the id {id}"),
             ),
@@ -137,7 +137,17 @@ impl Table {
                 "no device has that name".to_owned(),
             ),
         };
-        found.map_or_else(|| refuse(ENODEV, unknown), Ok)
+        let found = found.map_or_else(|| refuse(ENODEV, unknown), Ok)?;
+        match selector {
+            Selector::Exactly { generation, .. } if *generation != found.generation => refuse(
+                ESTALE,
+                format!(
+                    "the device has generation {}, not {generation}",
+                    found.generation
+                ),
+            ),
+            _ => Ok(found),
+        }
     }
 
     /// What a device can do, as far as the fake knows: the size of its blocks.

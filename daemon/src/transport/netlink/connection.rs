@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Requests and their answers, matched by sequence number.
 
+use std::time::Duration;
+
 use netlink_packet_core::{
     Emitable, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, NetlinkHeader,
 };
@@ -14,6 +16,9 @@ use crate::{
     wire::{GENL_HEADER_LENGTH, Message, NETLINK_HEADER_LENGTH, ack::Ack},
 };
 
+/// How long an answer is waited for unless it is set: nothing that the kernel answers at once takes as long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 #[derive(Debug)]
 pub(super) struct Connection {
     socket: Socket,
@@ -22,10 +27,17 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn open() -> Result<Self> {
+        let mut socket = Socket::open()?;
+        socket.set_patience(PATIENCE)?;
         Ok(Self {
-            socket: Socket::open()?,
+            socket,
             sequence: 0,
         })
+    }
+
+    /// Sets how long an answer is waited for.
+    pub(super) fn set_patience(&mut self, patience: Duration) -> Result<()> {
+        self.socket.set_patience(patience)
     }
 
     /// Sends a message of a family and reads the answer up to its acknowledgement or to the end of

@@ -5,13 +5,20 @@
 use std::{
     io,
     os::fd::{AsFd, BorrowedFd},
+    time::Duration,
 };
 
 use netlink_packet_core::NetlinkBuffer;
 use netlink_sys::{Socket as RawSocket, SocketAddr, protocols::NETLINK_GENERIC};
 use nix::{
-    libc::{MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC},
-    sys::socket::{setsockopt, sockopt::RcvBufForce},
+    libc::{ETIMEDOUT, MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC},
+    sys::{
+        socket::{
+            setsockopt,
+            sockopt::{RcvBufForce, ReceiveTimeout},
+        },
+        time::TimeVal,
+    },
 };
 
 use crate::error::{Error, Result};
@@ -59,9 +66,22 @@ impl Socket {
             .map_err(system("send a request to the kernel"))
     }
 
-    /// The next datagram of the kernel, waiting for it.
+    /// Sets how long [`receive`](Self::receive) waits.
+    pub(super) fn set_patience(&mut self, patience: Duration) -> Result<()> {
+        let limit = TimeVal::new(
+            patience.as_secs().try_into().unwrap_or(i64::MAX),
+            patience.subsec_micros().into(),
+        );
+        setsockopt(&self.raw, ReceiveTimeout, &limit)
+            .map_err(|why| system("limit the wait for an answer")(why.into()))
+    }
+
+    /// The next datagram of the kernel, waiting for it; `TimedOut` if none comes.
     pub(super) fn receive(&mut self) -> io::Result<&[u8]> {
-        self.receive_with(0)
+        self.receive_with(0).map_err(|why| match why.kind() {
+            io::ErrorKind::WouldBlock => io::Error::from_raw_os_error(ETIMEDOUT),
+            _ => why,
+        })
     }
 
     /// The next datagram of the kernel if it has come; `WouldBlock` if none has.

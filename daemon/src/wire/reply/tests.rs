@@ -42,6 +42,7 @@ fn device() -> Device {
             path: "/d".into(),
             major: 259,
             minor: 5,
+            diskseq: 77,
             start: 0,
             offset: 4096,
             length: 1 << 33,
@@ -89,10 +90,10 @@ fn any_state() -> impl Strategy<Value = State> {
 
 prop_compose! {
     fn any_target()(
-        path in "/[a-z/,]{1,60}", major: u32, minor: u32, start: u64, offset: u64, length: u64,
+        path in "/[a-z/,]{1,60}", major: u32, minor: u32, diskseq: u64, start: u64, offset: u64, length: u64,
         state in any_state(),
     ) -> Target {
-        Target { path, major, minor, start, offset, length, state }
+        Target { path, major, minor, diskseq, start, offset, length, state }
     }
 }
 

@@ -43,7 +43,7 @@ const SPEC_END: usize = SPEC.len() - 8;
 
 #[test]
 fn a_new_device_has_the_bytes_that_the_kernel_reads() {
-    let message = create_device(&spec()).unwrap();
+    let message = create_device(&spec(), &[]).unwrap();
     assert_eq!(message.command, 1);
     assert_eq!(message.attributes, SPEC[..SPEC_END]);
     assert_eq!(decode_device_spec(&message.attributes).unwrap(), spec());
@@ -92,7 +92,7 @@ fn each_change_has_the_bytes_that_the_kernel_reads() {
             [number(5, 0), number(6, 1)].concat(),
         ),
     ] {
-        let message = change_device(&selector, &change).unwrap();
+        let message = change_device(&selector, &change, &[]).unwrap();
         assert_eq!(message.command, 6);
         assert_eq!(
             message.attributes,

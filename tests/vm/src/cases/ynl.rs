@@ -53,6 +53,15 @@ fn as_yaml_has_it(device: &Value) -> Value {
 
 /// What the kernel's client shows of a device, without what `shunt` does not show.
 fn without_generation(mut device: Value) -> Value {
+    for target in device["target"].as_array_mut().into_iter().flatten() {
+        let diskseq = target
+            .as_object_mut()
+            .and_then(|target| target.remove("diskseq"));
+        assert!(
+            diskseq.is_some_and(|diskseq| diskseq.is_u64()),
+            "a target has the sequence number of its disk"
+        );
+    }
     let generation = device
         .as_object_mut()
         .expect("a device is an object")
@@ -91,7 +100,7 @@ fn the_kernels_client_lists_the_same_devices() {
 fn the_kernels_client_maps_and_unmaps() {
     let _module = Module::load();
     let before = State::now();
-    let request = json!({"name": "vol0", "target": [{"path": flash(0).path, "offset": 1 << 20, "length": 8 << 20}]});
+    let request = json!({"name": "vol0", "target": [{"path": flash(0).path, "fd": flash(0).path, "offset": 1 << 20, "length": 8 << 20}]});
     let mut client = Ynl::start();
     let reply = client.ask("device-new", &request);
     assert_eq!(
@@ -130,7 +139,7 @@ fn the_kernels_client_reads_the_same_statistics() {
 }
 
 /// Attributes of a nested target that a request may have; the YAML has no place to say it.
-const OF_A_REQUESTED_TARGET: [&str; 3] = ["path", "offset", "length"];
+const OF_A_REQUESTED_TARGET: [&str; 4] = ["path", "offset", "length", "fd"];
 
 fn the_policies_of_the_kernel_are_those_of_the_yaml() {
     let _module = Module::load();
@@ -243,32 +252,32 @@ fn a_bad_attribute_is_refused_with_words() {
     let before = State::now();
     let cases = [
         (
-            json!({"name": "vol0", "target": [{"path": path}], "stats-mode": 77}),
+            json!({"name": "vol0", "target": [{"path": path, "fd": path}], "stats-mode": 77}),
             "stats-mode",
         ),
         (
-            json!({"name": "vol0", "target": [{"path": path}], "read-only": 2}),
+            json!({"name": "vol0", "target": [{"path": path, "fd": path}], "read-only": 2}),
             "read-only",
         ),
         (
-            json!({"name": "n".repeat(64), "target": [{"path": path}]}),
+            json!({"name": "n".repeat(64), "target": [{"path": path, "fd": path}]}),
             "name",
         ),
         (
-            json!({"name": "vol0", "target": [{"path": path}], "size": 4096}),
+            json!({"name": "vol0", "target": [{"path": path, "fd": path}], "size": 4096}),
             "size",
         ),
         (
-            json!({"name": "vol0", "target": [{"path": path, "major": 1}]}),
+            json!({"name": "vol0", "target": [{"path": path, "fd": path, "major": 1}]}),
             "major",
         ),
+        (json!({"name": "vol0", "target": [{"path": path}]}), "fd"),
+        (json!({"target": [{"path": path, "fd": path}]}), "name"),
+        (json!({"name": "vol0"}), "target"),
         (
-            json!({"name": "vol0", "target": [{"path": "/dev/nothing"}]}),
+            json!({"name": "vol0", "target": [{"fd": path, "offset": 0}]}),
             "path",
         ),
-        (json!({"target": [{"path": path}]}), "name"),
-        (json!({"name": "vol0"}), "target"),
-        (json!({"name": "vol0", "target": [{"offset": 0}]}), "path"),
     ];
     for (request, word) in cases {
         let said = client.refused("device-new", &request);

@@ -15,19 +15,27 @@ const INSTALLED: &str = "/usr/lib/ynl/pyynl";
 const CLIENT: &str = "/run/pyynl";
 const SPEC: &str = "/payload/shunt.yaml";
 
-/// Answers a list [method, argument, ...] a line by what that method of the client gives.
+/// Answers a list [method, argument, ...] a line by what that method of the client gives. The `fd` of a target is the path of
+/// what is to be open there.
 const SERVER: &str = r#"
-import json, sys
+import json, os, sys
 sys.path.append(sys.argv[1])
 from lib import NlError, YnlException, YnlFamily
 family = YnlFamily(sys.argv[2], schema="")
 for line in sys.stdin:
     method, *arguments = json.loads(line)
+    opened = []
+    for target in arguments[-1].get("target", []) if method == "do" else []:
+        if "fd" in target:
+            target["fd"] = os.open(target["fd"], os.O_RDWR)
+            opened.append(target["fd"])
     try:
         answer = getattr(family, method)(*arguments)
         answer = {"answer": answer.to_dict() if method == "get_policy" and answer is not None else answer}
     except (NlError, YnlException) as error:
         answer = {"refused": str(error)}
+    for file in opened:
+        os.close(file)
     print(json.dumps(answer), flush=True)
 "#;
 

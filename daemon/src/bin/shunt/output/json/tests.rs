@@ -23,6 +23,7 @@ fn vol0() -> Device {
             path: "/dev/nvme0n1".into(),
             major: 259,
             minor: 0,
+            diskseq: 9,
             start: 0,
             offset: 1_048_576,
             length: 1_073_741_824,

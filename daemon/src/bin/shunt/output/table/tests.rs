@@ -10,6 +10,7 @@ fn target(path: &str, start: u64, length: u64) -> Target {
         path: path.into(),
         major: 259,
         minor: 0,
+        diskseq: 9,
         start,
         offset: 4096,
         length,

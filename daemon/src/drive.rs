@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Drives that a request hands to the kernel: open files, so that what a name leads to, and whether the sender may have it, is
+//! settled once, in the sender's own process.
+
+use std::{
+    fs::OpenOptions,
+    io,
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::fs::{FileTypeExt, OpenOptionsExt},
+    },
+    sync::Arc,
+};
+
+use nix::libc::{
+    EACCES, EMFILE, ENFILE, ENODEV, ENOENT, ENOTBLK, ENOTDIR, ENXIO, EROFS, O_NOCTTY, O_NONBLOCK,
+};
+
+use crate::error::Refusal;
+
+/// A drive that stays open until its request is answered; every clone is the same file.
+#[derive(Clone, Debug, Default)]
+pub struct OpenDrive(Option<Arc<OwnedFd>>);
+
+impl OpenDrive {
+    /// Opens a drive, for writing, too, if the sender may write to it: the kernel says whether it needs that.
+    ///
+    /// # Errors
+    /// Why it cannot be opened, in the words in which the kernel refuses a drive.
+    pub fn open(path: &str) -> Result<Self, Refusal> {
+        let open = |write| {
+            OpenOptions::new()
+                .read(true)
+                .write(write)
+                // What is no drive must not keep us waiting.
+                .custom_flags(O_NONBLOCK | O_NOCTTY)
+                .open(path)
+        };
+        let is_drive = std::fs::metadata(path).map(|found| found.file_type().is_block_device());
+        let opened = match is_drive {
+            Ok(true) => open(true).or_else(|why| match why.raw_os_error() {
+                Some(EACCES | EROFS) => open(false),
+                _ => Err(why),
+            }),
+            Ok(false) => Err(io::Error::from_raw_os_error(ENOTBLK)),
+            Err(why) => Err(why),
+        };
+        match opened {
+            Ok(file) => Ok(Self(Some(Arc::new(file.into())))),
+            Err(why) => Err(refusal(&why)),
+        }
+    }
+
+    /// Number of the descriptor; none in memory.
+    pub fn number(&self) -> Option<u32> {
+        let file = self.0.as_ref()?;
+        u32::try_from(file.as_raw_fd()).ok()
+    }
+}
+
+fn refusal(why: &io::Error) -> Refusal {
+    let errno = why.raw_os_error().unwrap_or(ENXIO);
+    let text = match errno {
+        ENOENT | ENOTDIR => "no such path",
+        ENOTBLK => "not a block device",
+        EACCES | EROFS => "read-only, or not permitted",
+        ENXIO | ENODEV => "no drive behind it",
+        EMFILE | ENFILE => "more open files than the system allows (ulimit -n)",
+        _ => "the backing device cannot be opened",
+    };
+    Refusal {
+        errno,
+        text: Some(text.to_owned()),
+        attribute: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(path: &str) -> (i32, Option<String>) {
+        let refusal = OpenDrive::open(path).expect_err("it is no drive");
+        (refusal.errno, refusal.text)
+    }
+
+    #[test]
+    fn what_is_no_drive_is_refused_in_the_words_of_the_kernel() {
+        assert_eq!(
+            refused("/dev/null"),
+            (ENOTBLK, Some("not a block device".into()))
+        );
+        assert_eq!(refused("/"), (ENOTBLK, Some("not a block device".into())));
+        assert_eq!(refused("/no/such"), (ENOENT, Some("no such path".into())));
+        assert_eq!(
+            refused("/dev/null/x"),
+            (ENOTDIR, Some("no such path".into()))
+        );
+    }
+}
