@@ -23,7 +23,9 @@ mod events;
 mod faults;
 mod flush;
 mod force;
+mod genetlink;
 mod hot;
+mod identity;
 mod ioctls;
 mod leaks;
 mod limits;
@@ -49,6 +51,7 @@ mod set;
 mod stacking;
 mod stats;
 mod stream;
+mod stuck;
 mod suspend;
 mod tables;
 mod tree;
@@ -92,8 +95,11 @@ const TOPICS: &[&[Case]] = &[
     drained::CASES,
     suspend::CASES,
     resize::CASES,
+    identity::CASES,
     set::CASES,
     force::CASES,
+    stuck::CASES,
+    genetlink::CASES,
     metrics::CASES,
     scale::CASES,
     packaging::CASES,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The guest's side: the first program of the guest, which runs each case as a child, and the fixtures that the cases use.
 
+pub(crate) mod background;
 pub(crate) mod case;
 pub(crate) mod command;
 mod configfs;
@@ -9,6 +10,7 @@ pub(crate) mod debug_kernel;
 pub(crate) mod demo;
 pub(crate) mod direct;
 pub(crate) mod dm;
+pub(crate) mod eavesdropper;
 pub(crate) mod encrypted;
 pub(crate) mod events;
 pub(crate) mod faults;

@@ -14,8 +14,13 @@ impl Events {
     /// Starts listening.
     #[track_caller]
     pub(crate) fn listen() -> Self {
-        let words = ["shunt", "events", "--json"];
-        Self(Follower::start(&words, Stdio::inherit()))
+        Self::listen_by(&["shunt", "events", "--json"])
+    }
+
+    /// Starts listening by these words, which have another program start the listener.
+    #[track_caller]
+    pub(crate) fn listen_by(words: &[&str]) -> Self {
+        Self(Follower::start(words, Stdio::inherit()))
     }
 
     /// The next event.

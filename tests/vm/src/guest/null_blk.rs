@@ -33,19 +33,31 @@ impl Drop for NullBlk {
 }
 
 /// A drive that stores what is written.
-pub(crate) struct NullDrive;
+pub(crate) struct NullDrive {
+    /// Its folder is called as its node.
+    node: String,
+}
 
-const FOLDER: &str = "/sys/kernel/config/nullb/shunt";
+const FOLDERS: &str = "/sys/kernel/config/nullb";
 
 impl NullDrive {
     /// Makes one of so many MiB.
     #[track_caller]
     pub(crate) fn make(mib: u32) -> Self {
+        Self::make_named("shunt", mib)
+    }
+
+    /// Makes one of so many MiB, with this name in /dev. Each has the lowest number that is free.
+    #[track_caller]
+    pub(crate) fn make_named(name: &str, mib: u32) -> Self {
         run("modprobe null_blk nr_devices=0");
         configfs::mount_for("nullb");
-        fs::create_dir(FOLDER).unwrap_or_else(|why| panic!("{FOLDER}: {why}"));
         // If the rest fails, it goes again.
-        let drive = Self;
+        let drive = Self {
+            node: format!("/dev/{name}"),
+        };
+        let folder = drive.folder();
+        fs::create_dir(&folder).unwrap_or_else(|why| panic!("{folder}: {why}"));
         for (file, value) in [("size", mib), ("memory_backed", 1), ("power", 1)] {
             drive.set(file, value);
         }
@@ -55,9 +67,9 @@ impl NullDrive {
         drive
     }
 
-    /// Its device node, named as its folder.
-    pub(crate) fn path(&self) -> &'static str {
-        "/dev/shunt"
+    /// Its device node.
+    pub(crate) fn path(&self) -> &str {
+        &self.node
     }
 
     /// Has the kernel give it up, as its driver does when the drive is no longer wanted: until then it works.
@@ -68,15 +80,19 @@ impl NullDrive {
 
     #[track_caller]
     fn set(&self, file: &str, value: u32) {
-        let file = format!("{FOLDER}/{file}");
+        let file = format!("{}/{file}", self.folder());
         fs::write(&file, value.to_string()).unwrap_or_else(|why| panic!("{file}: {why}"));
+    }
+
+    fn folder(&self) -> String {
+        self.node.replacen("/dev", FOLDERS, 1)
     }
 }
 
 impl Drop for NullDrive {
     fn drop(&mut self) {
-        // If it cannot go, the next case that wants one says so.
-        let _ = fs::remove_dir(FOLDER);
+        // If it cannot go, the next case that wants one says so. The module goes with the last.
+        let _ = fs::remove_dir(self.folder());
         let _ = attempt(&["modprobe", "-r", "null_blk"]);
     }
 }

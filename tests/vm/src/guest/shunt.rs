@@ -18,6 +18,9 @@ pub(crate) const MODES: [&[&str]; 4] = [
 /// The queue modes, as `--queue` takes them.
 pub(crate) const QUEUES: [&str; 2] = ["bio", "mq"];
 
+/// Options that have a command wait for a drive for as long as any may.
+pub(crate) const PATIENT: [&str; 2] = ["--timeout", "60"];
+
 /// A mapped device; unmapped on drop, which fails the case if that is refused.
 pub(crate) struct Device {
     name: String,

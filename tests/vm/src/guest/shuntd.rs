@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::Child;
 use std::thread;
+use std::time::Duration;
 
 use ::shunt::{Client, Selector};
 use nix::sys::signal::{Signal, kill};
@@ -13,7 +14,7 @@ use serde_json::Value;
 
 use super::command::command;
 use super::shunt::list;
-use super::wait::wait_until;
+use super::wait::{Poll, wait_until};
 
 const CONFIG: &str = "/run/shunt.toml";
 const LOG: &str = "/run/shuntd.log";
@@ -136,7 +137,9 @@ impl Daemon {
     #[track_caller]
     pub(crate) fn stop(mut self) {
         self.signal(Signal::SIGTERM);
-        let status = self.child.wait().expect("a child ends");
+        let ended = Poll::for_at_most(Duration::from_secs(20))
+            .until(|| self.child.try_wait().expect("a child can be waited for"));
+        let status = ended.expect("shuntd does not end 20 s after SIGTERM");
         assert!(
             status.success(),
             "shuntd ended with {status}: {}",

@@ -18,10 +18,37 @@ const SPEC: &str = "/payload/shunt.yaml";
 /// Answers a list [method, argument, ...] a line by what that method of the client gives. The `fd` of a target is the path of
 /// what is to be open there.
 const SERVER: &str = r#"
-import json, os, sys
+import json, os, socket, struct, sys
 sys.path.append(sys.argv[1])
 from lib import NlError, YnlException, YnlFamily
-family = YnlFamily(sys.argv[2], schema="")
+
+class Client(YnlFamily):
+    def ask_in_little_room(self, method, attributes, waiting):
+        """What is heard of a request if so many messages wait in a receive buffer that has room for few: whether there was a
+        reply, and the error of the acknowledgement. A socket that asks not to be told of losses gets what fits in later."""
+        SOL_NETLINK, NO_ENOBUFS, EXT_ACK, ERROR = 270, 5, 11, 2
+        self.sock.setsockopt(SOL_NETLINK, NO_ENOBUFS, 1)
+        # Without words every acknowledgement is equally short.
+        self.sock.setsockopt(SOL_NETLINK, EXT_ACK, 0)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        for number in range(waiting):
+            self.sock.send(self._encode_message(self.ops["device-get"], {"name": "nobody"}, [], number))
+        self.sock.send(self._encode_message(self.ops[method], attributes, [], 1000))
+        heard = {"reply": False, "error": None}
+        self.sock.settimeout(0.5)
+        try:
+            while True:
+                _, kind, _, number, _, error = struct.unpack_from("=IHHIIi", self.sock.recv(1 << 16))
+                if number == 1000:
+                    heard |= {"error": error} if kind == ERROR else {"reply": True}
+        except TimeoutError:
+            pass
+        self.sock.settimeout(None)
+        self.sock.setsockopt(SOL_NETLINK, EXT_ACK, 1)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        return heard
+
+family = Client(sys.argv[2], schema="")
 for line in sys.stdin:
     method, *arguments = json.loads(line)
     opened = []
@@ -125,6 +152,24 @@ impl Ynl {
             Err(why) => why,
             Ok(answer) => panic!("the dump {operation} was answered with {answer}"),
         }
+    }
+
+    /// What is heard of a request that is sent while so many messages wait in a receive buffer with little room: `reply`,
+    /// whether there was one, and `error`, that of the acknowledgement if there was one.
+    #[track_caller]
+    pub(crate) fn ask_in_little_room(
+        &mut self,
+        operation: &str,
+        attributes: &Value,
+        waiting: usize,
+    ) -> Value {
+        self.call(&json!([
+            "ask_in_little_room",
+            operation,
+            attributes,
+            waiting
+        ]))
+        .unwrap_or_else(|why| panic!("{operation} {attributes}: {why}"))
     }
 
     /// The policy that the kernel has for an operation; `kind` is do or dump.
