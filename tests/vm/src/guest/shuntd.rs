@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use ::shunt::{Client, Selector};
+use nix::libc::EBUSY;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -49,7 +50,17 @@ impl Drop for Config {
         if !Path::new("/sys/module/shunt").exists() {
             return;
         }
-        if let Err(why) = unmap_all() {
+        // A program that was killed may hold a device for a moment after it was waited for: the kernel takes a ring of
+        // io_uring, with the files in it, down in a worker of its own.
+        let mut refusal = None;
+        let gone = Poll::for_at_most(Duration::from_secs(20)).until(|| match unmap_all() {
+            Err(why) if why.errno() == Some(EBUSY) => {
+                refusal = Some(why);
+                None
+            }
+            ended => Some(ended),
+        });
+        if let Some(why) = gone.map_or(refusal, Result::err) {
             assert!(thread::panicking(), "unmap all: {why}");
             eprintln!("unmap all: {why}");
         }
