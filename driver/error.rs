@@ -62,7 +62,7 @@ pub(crate) enum Refused {
     Target(u16, TargetError),
     /// More targets than a table may have.
     TooManyTargets,
-    /// The targets are longer than a disk can be.
+    /// The targets have more sectors together than a block device can.
     TooLong,
     /// Stripes need more than one target.
     StripeOfOne,
@@ -204,7 +204,7 @@ impl Refused {
             Self::Open(_) | Self::OnSuspended(_) | Self::UnknownKeys => EBUSY,
             Self::Target(_, error) => error.error(),
             Self::TooManyTargets => E2BIG,
-            Self::TooLong => EFBIG,
+            Self::TooLong => EOVERFLOW,
             Self::Shorter { .. } => ERANGE,
             Self::Promised(_) | Self::Zoned(_) => not_supported(),
         }
@@ -241,7 +241,9 @@ impl Refused {
                 error.write(f)
             }
             Self::TooManyTargets => write!(f, "a table has at most {TARGETS_MAX} targets"),
-            Self::TooLong => f.write_str("the targets are longer than a disk can be, 8 EiB"),
+            Self::TooLong => {
+                f.write_str("together the targets are longer than a device can be, 8 EiB")
+            }
             Self::StripeOfOne => f.write_str("stripes need at least two targets"),
             Self::Stripe { bytes, block } => {
                 write!(

@@ -111,9 +111,13 @@ impl DeviceStats {
         if !happened(BEGUN) && !happened(COUNTED) {
             return Ok(None);
         }
-        let mut sums = KVec::from_elem(0, PER_OP, GFP_KERNEL)?;
+        let mut sums = KVec::with_capacity(PER_OP, GFP_KERNEL)?;
+        for _ in 0..PER_OP {
+            sums.push(0, GFP_KERNEL)?;
+        }
         self.counters.add_up(base, &mut sums);
-        let peak = self.peaks[op as usize].load(Ordering::Relaxed);
+        let peak = self.peaks.get(op as usize);
+        let peak = peak.map_or(0, |peak| peak.load(Ordering::Relaxed));
         Ok(Some(OpSnapshot { sums, peak }))
     }
 }

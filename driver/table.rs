@@ -14,7 +14,7 @@ use crate::{
     },
     logic::{
         extent::{ExtentError, SECTOR},
-        table::{Layout, Place},
+        table::{Layout, Place, end_of},
     },
     target::{Target, TargetSpec},
     uapi::State,
@@ -24,9 +24,6 @@ use core::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 use kernel::{prelude::*, sync::Arc};
-
-/// Most sectors of a device: its size in bytes is a number of 63 bits.
-const SECTORS_MAX: u64 = i64::MAX as u64 / SECTOR;
 
 /// A table as it was asked for.
 pub(crate) struct TableSpec {
@@ -133,13 +130,9 @@ impl Table {
         }
         let mut end = 0u64;
         for (number, target) in targets.into_iter().enumerate() {
-            end = end
-                .checked_add(target.extent().sectors())
-                .filter(|end| *end <= SECTORS_MAX)
-                .ok_or(Refused::TooLong)?;
+            end = end_of(end, target.extent().sectors()).ok_or(Refused::TooLong)?;
             let id = target.device().id();
-            let seen = |&drive: &usize| table.targets[drive].device().id() == id;
-            if !table.drives.iter().any(seen) {
+            if !table.drives().any(|drive| drive.device().id() == id) {
                 table.drives.push(number, GFP_KERNEL)?;
             }
             table.ends.push(end, GFP_KERNEL)?;
@@ -162,7 +155,8 @@ impl Table {
                 let error = ExtentError::LengthUnaligned { length, block };
                 return Err(TargetError::Extent(error).at(number));
             }
-            if let Some(other) = targets[..number].iter().position(|t| t.overlaps(target)) {
+            let mut before = targets.iter().take(number);
+            if let Some(other) = before.position(|t| t.overlaps(target)) {
                 return Err(TargetError::OverlapsTarget(other).at(number));
             }
             if offset.checked_add(length).is_none() {
@@ -179,7 +173,8 @@ impl Table {
 
     /// The first target on each drive.
     pub(crate) fn drives(&self) -> impl Iterator<Item = &Target> {
-        self.drives.iter().map(|&number| &*self.targets[number])
+        let first = self.drives.iter();
+        first.filter_map(|&number| Some(&**self.targets.get(number)?))
     }
 
     fn each_drive(&self) -> impl Iterator<Item = &BlockDevice> {
@@ -222,10 +217,11 @@ impl Table {
 
     #[inline(never)]
     fn is_sequential(&self, sector: u64) -> bool {
-        let (target, place) = self.find(sector);
-        target
-            .device()
-            .is_sequential(target.extent().map(place.sector))
+        self.find(sector).is_some_and(|(target, place)| {
+            target
+                .device()
+                .is_sequential(target.extent().map(place.sector))
+        })
     }
 
     /// Length of a chunk in bytes, if the targets take turns.
@@ -236,10 +232,10 @@ impl Table {
         }
     }
 
-    /// The target that has `sector` of the device, and where.
-    pub(crate) fn find(&self, sector: u64) -> (&Target, Place) {
+    /// The target that has `sector` of the device, and where; none past the end.
+    pub(crate) fn find(&self, sector: u64) -> Option<(&Target, Place)> {
         let place = self.layout.find(&self.ends, sector);
-        (&self.targets[place.target], place)
+        Some((self.targets.get(place.target)?, place))
     }
 
     /// What each target has of `sectors` sectors of the device from `first` on: where that begins
@@ -334,7 +330,7 @@ impl Drives for Arc<Table> {
 
     fn report_zones(&self, report: &mut ZoneReport<'_>) -> Result {
         while let Some(sector) = report.next().filter(|sector| *sector < self.sectors()) {
-            let (target, place) = self.find(sector);
+            let (target, place) = self.find(sector).ok_or(EIO)?;
             let extent = target.extent();
             report.add(
                 target.device(),

@@ -64,7 +64,9 @@ fn send(table: &Table, bios: &BioSet, mut bio: OwnedBio) {
     }
     loop {
         let sectors = u64::from(bio.bytes()) / SECTOR;
-        let (target, place) = table.find(bio.sector());
+        let Some((target, place)) = table.find(bio.sector()) else {
+            return bio.end(Status::IOERR);
+        };
         let sector = target.extent().map(place.sector);
         if sectors <= place.room {
             bio.redirect(target.device(), sector);

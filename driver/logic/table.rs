@@ -5,7 +5,17 @@
 //! Joined targets follow each other; striped ones take turns, a chunk each. All numbers are in
 //! sectors.
 
+use super::extent::SECTOR;
 use core::num::NonZeroU64;
+
+/// Sectors that a block device may have: the kernel counts its bytes in a signed word.
+pub const LONGEST: u64 = i64::MAX as u64 / SECTOR;
+
+/// Where a target of `sectors` sectors ends that begins at `start` of a device; none if no device is so long.
+pub fn end_of(start: u64, sectors: u64) -> Option<u64> {
+    let end = start.checked_add(sectors)?;
+    (end <= LONGEST).then_some(end)
+}
 
 /// Where a sector of the device is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -85,7 +85,9 @@ impl Claims {
 
     /// Gives up all that a device claims.
     pub(super) fn remove_all(&mut self, device: u32) {
-        self.0.retain(|claim| claim.device != device);
+        while let Some(place) = self.0.iter().position(|claim| claim.device == device) {
+            let _ = self.0.remove(place);
+        }
     }
 
     /// The lowest number above `after` of a device that claims something of a drive.

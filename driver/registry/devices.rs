@@ -128,9 +128,18 @@ impl Devices {
 
     /// Gives up what [`Self::take`] took, and all claims.
     pub(super) fn give_up(&mut self, id: u32) {
-        self.ids.retain(|taken| *taken != id);
-        self.coming.retain(|(coming, _)| *coming != id);
+        if let Ok(place) = self.ids.binary_search(&id) {
+            let _ = self.ids.remove(place);
+        }
+        self.has_come(id);
         self.claims.remove_all(id);
+    }
+
+    /// A device comes no more.
+    fn has_come(&mut self, id: u32) {
+        if let Some(place) = self.coming.iter().position(|(coming, _)| *coming == id) {
+            let _ = self.coming.remove(place);
+        }
     }
 
     /// The devices that a device stands on, directly or over others of them, each once; maybe itself.
@@ -169,7 +178,7 @@ impl Devices {
             // There is room for it.
             let _ = self.lists[by.order()].insert_within_capacity(place, device.clone());
         }
-        self.coming.retain(|(coming, _)| *coming != device.id());
+        self.has_come(device.id());
         self.bump();
         Ok(())
     }

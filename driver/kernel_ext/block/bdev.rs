@@ -167,7 +167,7 @@ impl BlockDevice {
     /// until then.
     pub(crate) fn ask(&self, sector: u64) -> Result {
         let bytes = self.logical_block_size();
-        let mut block = KVec::<u8>::from_elem(0, bytes as usize, GFP_KERNEL)?;
+        let mut block = KVec::<u8>::zeroed(bytes as usize, GFP_KERNEL)?;
         let data = block.as_mut_ptr().cast();
         let read = bindings::req_op_REQ_OP_READ;
         // SAFETY: By the type invariant the device is live, and open; the block has as many bytes.

@@ -406,8 +406,8 @@ impl core::fmt::Write for Text<'_> {
     fn write_str(&mut self, piece: &str) -> core::fmt::Result {
         for byte in piece.bytes() {
             // The last place is for the NUL.
-            if self.len + 1 < self.buffer.len() {
-                self.buffer[self.len] = byte as c_char;
+            if let Some([place, _, ..]) = self.buffer.get_mut(self.len..) {
+                *place = byte as c_char;
                 self.len += 1;
             }
         }
@@ -433,8 +433,8 @@ pub(super) unsafe fn refuse<R: Refusal>(
         };
         let written = refusal.write(&mut text);
         let len = text.len;
-        if written.is_ok() && len != 0 {
-            extack._msg_buf[len] = 0;
+        if let (Ok(()), 1.., Some(end)) = (written, len, extack._msg_buf.get_mut(len)) {
+            *end = 0;
             extack._msg = extack._msg_buf.as_ptr().cast();
         }
     }

@@ -5,7 +5,7 @@
 use std::num::NonZeroU64;
 
 use proptest::prelude::*;
-use shunt_host_tests::table::{Layout, Place};
+use shunt_host_tests::table::{LONGEST, Layout, Place, end_of};
 
 /// A layout, the ends of its targets, and the length of the device.
 fn tables() -> impl Strategy<Value = (Layout, Vec<u64>, u64)> {
@@ -29,6 +29,21 @@ fn tables() -> impl Strategy<Value = (Layout, Vec<u64>, u64)> {
         (layout, ends, targets * rows * chunk)
     });
     prop_oneof![joined, striped]
+}
+
+proptest! {
+    #[test]
+    fn a_table_ends_where_its_bytes_can_still_be_counted(start: u64, sectors: u64) {
+        let wanted = u128::from(start) + u128::from(sectors);
+        let fits = wanted * 512 <= i64::MAX as u128;
+        prop_assert_eq!(end_of(start, sectors).map(u128::from), fits.then_some(wanted));
+    }
+
+    #[test]
+    fn a_table_may_be_as_long_as_a_device_and_no_longer(start in 0..=LONGEST) {
+        prop_assert_eq!(end_of(start, LONGEST - start), Some(LONGEST));
+        prop_assert_eq!(end_of(start, LONGEST - start + 1), None);
+    }
 }
 
 /// Length of a target, in sectors.

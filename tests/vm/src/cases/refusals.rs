@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Bad input is refused whole: exit 1, one line that names the value and a remedy, and nothing changed.
 
+use crate::guest::dm::Dm;
 use crate::guest::flash::{BIG_BLOCKS, flash};
 use crate::guest::module::Module;
 use crate::guest::shunt::{Device, refused};
@@ -12,6 +13,7 @@ cases!("refusals":
     an_offset_beyond_the_drive,
     a_length_beyond_the_drive,
     an_offset_and_length_that_overflow,
+    targets_that_are_longer_together_than_a_device_can_be,
     a_length_of_nothing,
     an_offset_that_is_no_multiple_of_the_block,
     a_length_that_is_no_multiple_of_the_block,
@@ -91,6 +93,32 @@ fn an_offset_and_length_that_overflow() {
         "vol0",
         &format!("{},offset={huge},length=1024", flash(0).path),
         &[&huge.to_string()],
+    );
+}
+
+/// The kernel counts the bytes of a device in a signed word.
+fn targets_that_are_longer_together_than_a_device_can_be() {
+    let _module = Module::load();
+    let longest = i64::MAX as u64 / 512;
+    let zeroes =
+        ["zero0", "zero1", "zero2"].map(|name| Dm::create(name, &format!("0 {longest} zero\n")));
+    let [first, second, third] = &zeroes.each_ref().map(Dm::path);
+    let joined = ["map", "vol0", "--to", first, "--to", second, "--to", third];
+    is_refused(&joined, &["8 EiB"]);
+    is_refused(&["map", "vol0", "--to", first, "--to", second], &["8 EiB"]);
+    is_refused(
+        &[
+            "map", "vol0", "--stripe", "1M", "--to", first, "--to", second,
+        ],
+        &["8 EiB"],
+    );
+    // Each by itself is as long as a device can be.
+    let device = Device::map("vol0", first);
+    assert_eq!(device.bytes(), longest * 512);
+    let part = format!("{second},length=1M");
+    is_refused(
+        &["retarget", "vol0", "--to", first, "--to", &part],
+        &["8 EiB"],
     );
 }
 
