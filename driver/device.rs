@@ -74,8 +74,6 @@ pub(crate) struct Settings {
     pub(crate) table: Arc<Table>,
     /// What it measures.
     pub(crate) stats_mode: StatsMode,
-    /// Whether it refuses writes.
-    pub(crate) read_only: bool,
     /// Whether the drives are open for reading only.
     opened_read_only: bool,
     suspended: bool,
@@ -111,7 +109,6 @@ impl Device {
         let settings = Settings {
             table: table.clone(),
             stats_mode: spec.stats_mode,
-            read_only: spec.read_only,
             opened_read_only: spec.read_only,
             suspended: false,
             file_system_frozen: false,
@@ -123,7 +120,6 @@ impl Device {
         io.set_table(&table);
         let path = Path {
             stats_mode: spec.stats_mode,
-            read_only: spec.read_only,
             route: Route::through(&table),
         };
         let node = CString::try_from_fmt(fmt!("shunt{}", place.id()))?;
@@ -424,10 +420,13 @@ impl<'a> Turn<'a> {
         read_only: bool,
         patience: &Patience,
     ) -> Result<(), Refused> {
-        self.freeze(patience)?.path_mut().read_only = read_only;
-        self.device.disk.set_read_only(read_only);
-        self.device.settings.lock().read_only = read_only;
-        Ok(())
+        let disk = &self.device.disk;
+        let before = disk.device().is_read_only();
+        disk.set_read_only(read_only);
+        // Whoever looked before that has sent its bio on then.
+        self.freeze(patience)
+            .map(drop)
+            .inspect_err(|_| disk.set_read_only(before))
     }
 
     /// Lets new I/O wait, once what is in flight has ended. Sleeps. With `freeze`, a file system on

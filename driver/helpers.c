@@ -127,6 +127,11 @@ unsigned int shunt_disk_openers(struct gendisk *disk)
 	return disk_openers(disk);
 }
 
+void shunt_bdev_clear_flag(struct block_device *bdev, unsigned int flag)
+{
+	bdev_clear_flag(bdev, flag);
+}
+
 void shunt_stack_integrity(struct queue_limits *limits,
 			   struct block_device *bdev)
 {
@@ -377,9 +382,4 @@ unsigned int shunt_inflight(struct block_device *bdev)
 u64 shunt_diskseq(struct block_device *bdev)
 {
 	return bdev->bd_disk->diskseq;
-}
-
-bool shunt_bdev_read_only(struct block_device *bdev)
-{
-	return bdev_read_only(bdev);
 }

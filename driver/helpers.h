@@ -48,7 +48,9 @@ static const blk_opf_t SHUNT_REQ_OWN_FLAGS =
 	REQ_NOWAIT | REQ_POLLED | REQ_ALLOC_CACHE;
 static const blk_opf_t SHUNT_OPF_FLUSH = REQ_OP_WRITE | REQ_PREFLUSH;
 static const u32 SHUNT_BD_PARTNO = BD_PARTNO;
+static const u32 SHUNT_BD_READ_ONLY = BD_READ_ONLY;
 static const unsigned long SHUNT_GD_DEAD = BIT(GD_DEAD);
+static const unsigned long SHUNT_GD_READ_ONLY = BIT(GD_READ_ONLY);
 static const u8 SHUNT_MCAST_ADMIN = GENL_MCAST_CAP_SYS_ADMIN;
 static const u32 SHUNT_TASK_UNINTERRUPTIBLE = TASK_UNINTERRUPTIBLE;
 
@@ -100,8 +102,8 @@ void shunt_unfreeze_queue(struct request_queue *q);
 unsigned long shunt_quiesce_start(struct blk_mq_tag_set *set);
 bool shunt_quiesce_done(struct blk_mq_tag_set *set, unsigned long cookie);
 unsigned int shunt_inflight(struct block_device *bdev);
-bool shunt_bdev_read_only(struct block_device *bdev);
 u64 shunt_diskseq(struct block_device *bdev);
+void shunt_bdev_clear_flag(struct block_device *bdev, unsigned int flag);
 void shunt_stack_integrity(struct queue_limits *limits,
 			   struct block_device *bdev);
 struct blk_crypto_profile *shunt_crypto_profile(struct block_device *bdev);

@@ -210,6 +210,9 @@ impl Registry {
             let table = asking(patience, move |asked| old.writable(asked))?;
             self.replace(turn, table, false, patience)?;
         }
+        if !read_only {
+            turn.device().table().check_writable()?;
+        }
         turn.set_read_only(read_only, patience)
     }
 

@@ -143,6 +143,15 @@ impl Table {
         Ok(table)
     }
 
+    /// Every drive must take writes.
+    pub(crate) fn check_writable(&self) -> Result<(), Refused> {
+        let mut targets = self.targets.iter();
+        match targets.position(|target| target.device().is_read_only()) {
+            Some(number) => Err(TargetError::Backing(EACCES).at(number)),
+            None => Ok(()),
+        }
+    }
+
     /// Every target must end on a block of the device, and have its sectors to itself.
     fn check(targets: &[Target], block: u32) -> Result<(), Refused> {
         for (number, target) in targets.iter().enumerate() {

@@ -83,6 +83,8 @@ fn write_device(message: &mut Writer<'_>, device: &Device, caps: bool) -> Result
         device::LOGICAL_BLOCK_SIZE,
         device.disk().logical_block_size(),
     )?;
+    // Whoever made it so: a command, or a user by BLKROSET.
+    message.u32(device::READ_ONLY, device.disk().is_read_only().into())?;
     device.with_settings(|settings| device_settings(message, settings, caps))
 }
 
@@ -90,7 +92,6 @@ fn device_settings(message: &mut Writer<'_>, settings: &Settings, caps: bool) ->
     let table = &settings.table;
     message.u32(device::STATE, settings.state() as u32)?;
     message.u32(device::STATS_MODE, settings.stats_mode as u32)?;
-    message.u32(device::READ_ONLY, settings.read_only.into())?;
     message.uint(device::SIZE, table.sectors() * crate::logic::extent::SECTOR)?;
     if let Some(stripe) = table.stripe() {
         message.uint(device::STRIPE, stripe)?;

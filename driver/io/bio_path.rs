@@ -12,7 +12,7 @@ use super::{
 use crate::{
     kernel_ext::{
         block::{
-            bio::{OwnedBio, Status},
+            bio::{Bio, OwnedBio, Status},
             bio_disk,
             bio_list::BioList,
             hook::{Contexts, Hooks},
@@ -45,8 +45,6 @@ pub(crate) struct Io {
 pub(crate) struct Path {
     /// What is measured.
     pub(crate) stats_mode: StatsMode,
-    /// Whether writes are refused.
-    pub(crate) read_only: bool,
     /// Where it goes.
     pub(crate) route: Route,
 }
@@ -63,6 +61,19 @@ pub(crate) enum Route {
     Held,
     /// Nowhere: the device goes by force, and they fail.
     Gone,
+}
+
+impl Path {
+    /// Whether a write is refused, because the device is read-only, or its only drive. The block layer only warns of one by
+    /// somebody who had the device open before.
+    #[inline(always)]
+    fn refuses(&self, bio: &Bio) -> bool {
+        let is_read_only = match &self.route {
+            Route::One(target) | Route::Tracked(target) => target.device().is_read_only(),
+            Route::Many(_) | Route::Held | Route::Gone => false,
+        };
+        (is_read_only || bio.is_for_read_only()) && !bio.is_flush()
+    }
 }
 
 impl Route {
@@ -112,8 +123,7 @@ impl Io {
 
     #[inline(always)]
     fn forward(&self, path: &Path, mut bio: OwnedBio) {
-        // The block layer only warns of writes to a disk that became read-only while it was open.
-        if path.read_only && bio.op().is_write() && !bio.is_flush() {
+        if bio.op().is_write() && path.refuses(&bio) {
             return bio.end(Status::IOERR);
         }
         match &path.route {

@@ -22,6 +22,7 @@ use crate::{
     },
     logic::extent::SECTOR,
     table::Table,
+    target::Target,
     uapi::StatsMode,
 };
 use kernel::{
@@ -67,12 +68,19 @@ fn send(table: &Table, bios: &BioSet, mut bio: OwnedBio) {
         let Some((target, place)) = table.find(bio.sector()) else {
             return bio.end(Status::IOERR);
         };
+        if is_refused(&bio, target) {
+            return bio.end(Status::IOERR);
+        }
         let sector = target.extent().map(place.sector);
         if sectors <= place.room {
             bio.redirect(target.device(), sector);
             return bio.submit();
         }
         if !bio.has_data() {
+            let mut shares = table.shares(bio.sector(), sectors);
+            if shares.any(|(target, ..)| is_refused(&bio, target)) {
+                return bio.end(Status::IOERR);
+            }
             for (target, first, length) in table.shares(bio.sector(), sectors) {
                 bios.child(&bio, target.device(), first, length).submit();
             }
@@ -89,9 +97,17 @@ fn send(table: &Table, bios: &BioSet, mut bio: OwnedBio) {
     }
 }
 
+/// Whether a bio may not go to a target, whose drive has become read-only.
+fn is_refused(bio: &OwnedBio, target: &Target) -> bool {
+    bio.op().is_write() && target.device().is_read_only()
+}
+
 /// Empties every zone: a drive at once only if all of it is a target.
 #[cold]
 fn reset_all(table: &Table, bios: &BioSet, bio: OwnedBio) {
+    if table.drives().any(|drive| is_refused(&bio, drive)) {
+        return bio.end(Status::IOERR);
+    }
     for target in table.targets() {
         let (device, extent) = (target.device(), target.extent());
         if target.is_whole() {

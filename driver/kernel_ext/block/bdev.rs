@@ -176,10 +176,12 @@ impl BlockDevice {
         Ok(())
     }
 
-    /// Whether it takes no writes, whoever opens it.
+    /// Whether writes to it are refused, because it, or the disk that it is a partition of, is read-only: `bdev_read_only()`
+    /// of include/linux/blkdev.h. Any context.
+    #[inline(always)]
     pub(crate) fn is_read_only(&self) -> bool {
         // SAFETY: By the type invariant the device is live.
-        unsafe { bindings::shunt_bdev_read_only(self.as_raw()) }
+        unsafe { is_read_only(self.as_raw()) }
     }
 
     /// Whether the drive has gone.
@@ -200,6 +202,27 @@ impl BlockDevice {
             unsafe { (&raw const (*self.limits()).write_stream_granularity).read_volatile() };
         (streams, granularity)
     }
+}
+
+/// Whether writes to a device are refused, as [`BlockDevice::is_read_only`] says.
+///
+/// # Safety
+///
+/// `device` must be live.
+#[inline(always)]
+pub(super) unsafe fn is_read_only(device: *mut bindings::block_device) -> bool {
+    let is_set = |device: *mut bindings::block_device| {
+        // SAFETY: The device is live; an aligned word is read whole.
+        let flags = unsafe { (&raw const (*device).__bd_flags.counter).read_volatile() };
+        flags as u32 & bindings::SHUNT_BD_READ_ONLY != 0
+    };
+    // SAFETY: By the contract of this function the device is live; its disk lives as long.
+    let disk = unsafe { (*device).bd_disk };
+    // SAFETY: The disk is live, and with it its whole device; the field is constant.
+    let whole = unsafe { (*disk).part0 };
+    // SAFETY: The disk is live; an aligned word is read whole.
+    let state = unsafe { (&raw const (*disk).state).read_volatile() };
+    is_set(device) || is_set(whole) || state & bindings::SHUNT_GD_READ_ONLY != 0
 }
 
 /// What a holder of block devices wants to know.

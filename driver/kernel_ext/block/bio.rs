@@ -8,7 +8,11 @@
 //!
 //! C header: [`include/linux/bio.h`](srctree/include/linux/bio.h)
 
-use super::{super::bindings, bdev::BlockDevice, disk_stats};
+use super::{
+    super::bindings,
+    bdev::{self, BlockDevice},
+    disk_stats,
+};
 use core::{mem::ManuallyDrop, ptr::NonNull};
 use kernel::prelude::*;
 
@@ -191,6 +195,15 @@ impl Bio {
     #[inline(always)]
     pub(crate) fn is_flush(&self) -> bool {
         self.bytes() == 0 && self.is_preflush()
+    }
+
+    /// Whether the device that the bio was sent to is read-only. The block layer lets a write to it pass, with a warning.
+    #[inline(always)]
+    pub(crate) fn is_for_read_only(&self) -> bool {
+        // SAFETY: By the type invariant the bio is live; a submitted one has a device.
+        let device = unsafe { (*self.as_raw()).bi_bdev };
+        // SAFETY: The bio was sent to the device, which stays until the bio has ended.
+        unsafe { bdev::is_read_only(device) }
     }
 
     /// Whether pages travel with the bio: it reads or writes more than zeroes.

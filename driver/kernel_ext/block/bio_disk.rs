@@ -380,11 +380,18 @@ impl<T: Operations> BioDisk<T> {
         unsafe { bindings::blk_mark_disk_dead(self.disk.as_ptr()) };
     }
 
-    /// Lets the block layer refuse writes, or not. Sleeps. Who has the disk open for writing keeps
-    /// it, but its writes fail.
+    /// Lets the block layer refuse writes, or not, whatever a user has asked of it (`BLKROSET`). Sleeps. It refuses those of
+    /// whoever opens the disk from now on, and only warns of others: the driver has to look at
+    /// [`BlockDevice::is_read_only`] of [`Self::device`], which follows.
     pub(crate) fn set_read_only(&self, read_only: bool) {
+        let disk = self.disk.as_ptr();
         // SAFETY: By the type invariant the disk is live.
-        unsafe { bindings::set_disk_ro(self.disk.as_ptr(), read_only) };
+        unsafe { bindings::set_disk_ro(disk, read_only) };
+        if !read_only {
+            let whole = self.device().as_raw();
+            // SAFETY: By the type invariant the disk is live, and with it its whole device.
+            unsafe { bindings::shunt_bdev_clear_flag(whole, bindings::SHUNT_BD_READ_ONLY) };
+        }
     }
 
     /// Changes the size, in units of 512 bytes, and tells userspace. Sleeps.

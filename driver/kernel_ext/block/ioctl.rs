@@ -3,16 +3,20 @@
 //! What a disk passes on of `ioctl`: commands of the drive below, for a disk that is all of one, and
 //! its geometry. The block layer does the rest, with bios.
 //!
+//! A disk that is read-only passes no command at all: nothing but the drive's driver knows which of its commands change
+//! the drive, and it lets root give all of them (`nvme_cmd_allowed()`, `scsi_cmd_allowed()`), whatever the mode.
+//!
 //! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
 
 use super::{
     super::bindings,
+    bdev,
     below::{self, Drives},
 };
 use kernel::{error::to_result, prelude::*};
 
 /// Passes a command on: `ioctl` of `struct block_device_operations`. Who may do what is up to the
-/// drive's driver.
+/// drive's driver, which gets the mode in which the disk was opened. `EROFS` if the disk or its drive is read-only.
 ///
 /// # Safety
 ///
@@ -34,6 +38,10 @@ pub(super) unsafe extern "C" fn ioctl_callback<D: Drives>(
     let Some(drive) = drive.filter(|_| is_whole) else {
         return ENOTTY.to_errno();
     };
+    // SAFETY: The block layer passes a live device.
+    if unsafe { bdev::is_read_only(device) } || drive.is_read_only() {
+        return EROFS.to_errno();
+    }
     let below = drive.as_raw();
     // SAFETY: The drive is open, and stays so while `drives` are there; so below.
     let table = unsafe { (*(*below).bd_disk).fops };

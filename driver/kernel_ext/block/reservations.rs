@@ -1,18 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Persistent reservations (`IOC_PR_*`): each order is handed to the drive below, for a disk that is all of one.
+//! Persistent reservations (`IOC_PR_*`): each order is handed to the drive below, for a disk that is all of one. A disk
+//! that is read-only hands down those alone that read.
 //!
 //! C header: [`include/linux/pr.h`](srctree/include/linux/pr.h)
 
 use super::{
     super::{bindings, errno::not_supported},
+    bdev,
     below::{self, Drives},
 };
 use kernel::prelude::*;
 
+/// What an order does to the drive.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    Reads,
+    Changes,
+}
+
 /// Makes the callbacks of `struct pr_ops` that have these names, and these arguments after the device.
 macro_rules! hand_down {
-    ($($name:ident($($argument:ident: $kind:ty),*);)*) => {
+    ($($effect:ident $name:ident($($argument:ident: $kind:ty),*);)*) => {
         /// The table of a disk that stands on drives `D`.
         pub(super) const fn operations<D: Drives>() -> bindings::pr_ops {
             bindings::pr_ops { $($name: Some($name::<D>)),* }
@@ -28,9 +37,11 @@ macro_rules! hand_down {
                 device: *mut bindings::block_device,
                 $($argument: $kind),*
             ) -> c_int {
-                // SAFETY: By the contract of this function.
-                let Some((_open, drive, table)) = (unsafe { drive_of::<D>(device) }) else {
-                    return not_supported().to_errno();
+                // SAFETY: The block layer passes an open device of such a disk.
+                let found = unsafe { drive_of::<D>(device, Effect::$effect) };
+                let (_open, drive, table) = match found {
+                    Ok(found) => found,
+                    Err(error) => return error.to_errno(),
                 };
                 // SAFETY: The drive is open, and its table constant.
                 match unsafe { (*table).$name } {
@@ -44,17 +55,22 @@ macro_rules! hand_down {
 }
 
 hand_down! {
-    pr_register(old: u64, new: u64, flags: u32);
-    pr_reserve(key: u64, kind: bindings::pr_type, flags: u32);
-    pr_release(key: u64, kind: bindings::pr_type);
-    pr_preempt(old: u64, new: u64, kind: bindings::pr_type, abort: bool);
-    pr_clear(key: u64);
-    pr_read_keys(keys: *mut bindings::pr_keys);
-    pr_read_reservation(held: *mut bindings::pr_held_reservation);
+    Changes pr_register(old: u64, new: u64, flags: u32);
+    Changes pr_reserve(key: u64, kind: bindings::pr_type, flags: u32);
+    Changes pr_release(key: u64, kind: bindings::pr_type);
+    Changes pr_preempt(old: u64, new: u64, kind: bindings::pr_type, abort: bool);
+    Changes pr_clear(key: u64);
+    Reads pr_read_keys(keys: *mut bindings::pr_keys);
+    Reads pr_read_reservation(held: *mut bindings::pr_held_reservation);
 }
 
 /// The drive that all of a disk is, and what it does with reservations; it is open as long as the first of the three
-/// is there. None for a partition, which has no reservations of its own.
+/// is there.
+///
+/// # Errors
+///
+/// `EOPNOTSUPP` for a drive that is a partition, which has no reservations of its own. `EROFS` if the disk or the drive is
+/// read-only and the order is one that changes.
 ///
 /// # Safety
 ///
@@ -62,17 +78,28 @@ hand_down! {
 #[inline(never)]
 unsafe fn drive_of<D: Drives>(
     device: *mut bindings::block_device,
-) -> Option<(D, *mut bindings::block_device, *const bindings::pr_ops)> {
+    effect: Effect,
+) -> Result<(D, *mut bindings::block_device, *const bindings::pr_ops)> {
     // SAFETY: By the contract of this function; so below.
     let disk = unsafe { (*device).bd_disk };
     // SAFETY: As above.
-    let drives = unsafe { below::of::<D>(disk) }.drives()?;
-    let drive = drives.first(true)?.as_raw();
+    let drives = unsafe { below::of::<D>(disk) }.drives();
+    let drives = drives.ok_or(not_supported())?;
+    let drive = drives.first(true).ok_or(not_supported())?;
+    // SAFETY: By the contract of this function the device is open.
+    let is_read_only = unsafe { bdev::is_read_only(device) } || drive.is_read_only();
+    if is_read_only && effect == Effect::Changes {
+        return Err(EROFS);
+    }
+    let drive = drive.as_raw();
     // SAFETY: The drive is open while `drives` are there; so below.
     let disk = unsafe { (*drive).bd_disk };
     // SAFETY: As above.
     let is_whole = unsafe { (*disk).part0 } == drive;
     // SAFETY: As above.
     let table = unsafe { (*(*disk).fops).pr_ops };
-    (is_whole && !table.is_null()).then_some((drives, drive, table))
+    if !is_whole || table.is_null() {
+        return Err(not_supported());
+    }
+    Ok((drives, drive, table))
 }

@@ -11,6 +11,7 @@ use crate::guest::shunt::{Device, QUEUES};
 cases!("reservations":
     reservations_of_a_whole_device_are_those_of_its_drive,
     a_device_that_is_part_of_a_drive_has_no_reservations,
+    a_read_only_device_shows_reservations_and_changes_none,
 );
 
 /// Gives an order of linux/pr.h to a device, with what it takes; or prints what it has: keys, then key and type of the
@@ -19,7 +20,7 @@ pub(crate) const PR: &str = "
 import ctypes, fcntl, os, struct, sys
 ORDERS = {'register': (0x401870c8, 'QQII'), 'reserve': (0x401070c9, 'QII'), 'release': (0x401070ca, 'QII'),
     'preempt': (0x401870cb, 'QQII'), 'clear': (0x401070cd, 'QII')}
-device = os.open(sys.argv[1], os.O_RDWR)
+device = os.open(sys.argv[1], os.O_RDONLY)
 if sys.argv[2] != 'show':
     code, form = ORDERS[sys.argv[2]]
     fcntl.ioctl(device, code, struct.pack(form, *map(int, sys.argv[3:])))
@@ -72,4 +73,27 @@ fn a_device_that_is_part_of_a_drive_has_no_reservations() {
     assert_ne!(ended.code, Some(0));
     // EOPNOTSUPP
     assert!(ended.stderr.contains("[Errno 95]"), "{}", ended.stderr);
+}
+
+fn a_read_only_device_shows_reservations_and_changes_none() {
+    let drive = drive();
+    let _module = Module::load();
+    pr(drive.path(), &["register", "0", "5", "0", "0"]);
+    for queue in QUEUES {
+        let device = Device::map_with("vol0", drive.path(), &["--read-only", "--queue", queue]);
+        for words in [
+            &["register", "5", "6", "0", "0"][..],
+            &["reserve", "5", "1", "0"],
+            &["release", "5", "1", "0"],
+            &["preempt", "5", "5", "1", "0"],
+            &["clear", "5", "0", "0"],
+        ] {
+            let ended = attempt(&[&["python3", "-c", PR, device.path()], words].concat());
+            // EROFS
+            let refused = ended.stderr.contains("[Errno 30]");
+            assert!(refused, "{words:?}: {}", ended.stderr);
+        }
+        assert_eq!(pr(device.path(), &["show"]), "5 / 0 0");
+    }
+    pr(drive.path(), &["clear", "5", "0", "0"]);
 }
