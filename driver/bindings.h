@@ -14,8 +14,10 @@
 #include <linux/capability.h>
 #include <linux/delay.h>
 #include <linux/file.h>
+#include <linux/device/class.h>
 #include <linux/hdreg.h>
 #include <linux/jiffies.h>
+#include <linux/kernfs.h>
 #include <linux/ktime.h>
 #include <linux/mempool.h>
 #include <linux/module.h>

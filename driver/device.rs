@@ -14,6 +14,7 @@ use crate::{
             bdev::{BlockDevice, DeviceId},
             bio_disk::{self, BioDisk, Frozen},
             disk_ref::DiskRef,
+            freeze::Freeze,
             limits::QueueLimits,
         },
         patience::{Patience, timed_out},
@@ -77,7 +78,8 @@ pub(crate) struct Settings {
     /// Whether the drives are open for reading only.
     opened_read_only: bool,
     suspended: bool,
-    file_system_frozen: bool,
+    /// What was frozen when it was suspended.
+    frozen: Option<Freeze>,
     /// I/O may be on its way that only the drive knows of.
     untracked: bool,
 }
@@ -111,7 +113,7 @@ impl Device {
             stats_mode: spec.stats_mode,
             opened_read_only: spec.read_only,
             suspended: false,
-            file_system_frozen: false,
+            frozen: None,
             untracked: spec.stats_mode != StatsMode::Full,
         };
         let settings = KBox::pin_init(new_mutex!(settings), GFP_KERNEL)?;
@@ -255,10 +257,9 @@ impl Device {
         self.disk.mark_dead();
         // Those who are told wait for what they have sent: what waits here fails.
         self.disk.data().fail_held();
-        if core::mem::take(&mut self.settings.lock().file_system_frozen) {
-            // It has been shut down; frozen, it would never go.
-            let _ = self.disk.thaw_file_system();
-        }
+        // What was frozen has been shut down; frozen, it would never go.
+        let frozen = self.settings.lock().frozen.take();
+        drop(frozen);
     }
 }
 
@@ -429,31 +430,43 @@ impl<'a> Turn<'a> {
             .inspect_err(|_| disk.set_read_only(before))
     }
 
-    /// Lets new I/O wait, once what is in flight has ended. Sleeps. With `freeze`, a file system on
-    /// the device writes all out and stops before.
+    /// Lets new I/O wait, once what is in flight has ended. Sleeps. With `freeze`, every file system that stands on the
+    /// device writes all out and stops before; if there is anything that cannot, nothing changes.
     pub(crate) fn suspend(&self, freeze: bool, patience: &Patience) -> Result<(), Refused> {
         let device = self.device;
-        if device.is_suspended() {
-            return Ok(());
+        {
+            let settings = device.settings.lock();
+            if settings.suspended {
+                // What a file system has yet to write would wait for the resume.
+                return match freeze && settings.frozen.is_none() {
+                    true => Err(Refused::SuspendedUnfrozen),
+                    false => Ok(()),
+                };
+            }
         }
-        if freeze {
-            device
-                .disk
-                .freeze_file_system()
-                .map_err(Refused::FileSystem)?;
-        }
-        let held = self.hold(patience);
-        if held.is_err() && freeze {
-            device
-                .disk
-                .thaw_file_system()
-                .map_err(Refused::FileSystem)?;
-        }
-        held?;
+        // If it goes no further, they are thawed.
+        let frozen = match freeze {
+            true => Some(self.freeze_above(patience)?),
+            false => None,
+        };
+        self.hold(patience)?;
         let mut settings = device.settings.lock();
         settings.suspended = true;
-        settings.file_system_frozen = freeze;
+        let before = match frozen.is_some() {
+            true => core::mem::replace(&mut settings.frozen, frozen),
+            false => None,
+        };
+        drop(settings);
+        // What a resume could not thaw is frozen again.
+        drop(before);
         Ok(())
+    }
+
+    /// Freezes what stands on the device. A file system may write for ever: then it is thawed when it has ended.
+    fn freeze_above(&self, patience: &Patience) -> Result<Freeze, Refused> {
+        let disk = self.device.disk.reference();
+        let frozen = patience.run(move || Freeze::of(disk));
+        Ok(frozen.map_err(|error| self.why_it_waited(error))??)
     }
 
     /// Lets new I/O wait: requests in their queue, bios in a list.
@@ -487,13 +500,17 @@ impl<'a> Turn<'a> {
                 let _ = patience.run(move || disk.report_dead(true));
             }
         }
-        if core::mem::take(&mut device.settings.lock().file_system_frozen) {
-            device
-                .disk
-                .thaw_file_system()
-                .map_err(Refused::FileSystem)?;
-        }
-        Ok(())
+        let Some(mut frozen) = device.settings.lock().frozen.take() else {
+            return Ok(());
+        };
+        // A file system may write as it goes on, to a drive that does not answer; then it goes on when that does.
+        let thawed = patience.run(move || (frozen.thaw(), frozen));
+        let Ok((Err(still_frozen), frozen)) = thawed else {
+            return Ok(());
+        };
+        // The next resume tries again.
+        device.settings.lock().frozen = Some(frozen);
+        Err(Refused::still_frozen(still_frozen))
     }
 
     /// Keeps everybody from opening the device, before it is dropped. Sleeps. `EBUSY` if somebody has it open.

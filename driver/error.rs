@@ -7,7 +7,7 @@
 
 use crate::{
     kernel_ext::{
-        block::bdev::DevT,
+        block::{bdev::DevT, disk_ref::DeviceName, freeze::Unfrozen},
         errno::{links_loop, not_supported, stale},
         patience::timed_out,
     },
@@ -58,6 +58,8 @@ pub(crate) enum Refused {
     Timeout(u32),
     /// The device stands on the device with this id, which is suspended.
     OnSuspended(u32),
+    /// The device with this id, which stands on it, is suspended.
+    UnderSuspended(u32),
     /// A target cannot be used: its number, and why.
     Target(u16, TargetError),
     /// More targets than a table may have.
@@ -88,8 +90,14 @@ pub(crate) enum Refused {
     UnknownKeys,
     /// The disk could not be added to the system.
     Disk(Error),
-    /// The file system on the device could not be stopped.
-    FileSystem(Error),
+    /// The file system on a device could not be stopped.
+    FileSystem(DeviceName, Error),
+    /// The file system on a device could not be let go on.
+    StillFrozen(DeviceName, Error),
+    /// A device is held by somebody who cannot be stopped.
+    Held(DeviceName),
+    /// The device has been suspended without a freeze.
+    SuspendedUnfrozen,
 }
 
 /// Why a target cannot be used.
@@ -187,10 +195,21 @@ impl TargetError {
 }
 
 impl Refused {
+    /// Why not all has been thawed.
+    pub(crate) fn still_frozen(unfrozen: Unfrozen) -> Self {
+        match unfrozen.into() {
+            Self::FileSystem(name, error) => Self::StillFrozen(name, error),
+            refused => refused,
+        }
+    }
+
     /// The error number.
     pub(crate) fn error(&self) -> Error {
         match self {
-            Self::Kernel(error) | Self::Disk(error) | Self::FileSystem(error) => *error,
+            Self::Kernel(error)
+            | Self::Disk(error)
+            | Self::FileSystem(_, error)
+            | Self::StillFrozen(_, error) => *error,
             Self::Missing(_)
             | Self::Together
             | Self::Name(_)
@@ -201,7 +220,12 @@ impl Refused {
             Self::Opening(_) | Self::Changing(_) | Self::Outstanding { .. } => timed_out(),
             Self::NameTaken(_) => EEXIST,
             Self::UnknownId(_) | Self::UnknownName => ENODEV,
-            Self::Open(_) | Self::OnSuspended(_) | Self::UnknownKeys => EBUSY,
+            Self::Open(_)
+            | Self::OnSuspended(_)
+            | Self::UnderSuspended(_)
+            | Self::UnknownKeys
+            | Self::Held(_)
+            | Self::SuspendedUnfrozen => EBUSY,
             Self::Target(_, error) => error.error(),
             Self::TooManyTargets => E2BIG,
             Self::TooLong => EOVERFLOW,
@@ -235,6 +259,7 @@ impl Refused {
             }
             Self::Timeout(ms) => write!(f, "timeout {ms} ms is above {TIMEOUT_MAX}"),
             Self::OnSuspended(id) => write!(f, "it stands on shunt{id}, which is suspended"),
+            Self::UnderSuspended(id) => write!(f, "shunt{id}, which stands on it, is suspended"),
             Self::Target(0, error) => error.write(f),
             Self::Target(number, error) => {
                 write!(f, "target {number}: ")?;
@@ -265,7 +290,22 @@ impl Refused {
                 f.write_str("no memory to add the disk to the system")
             }
             Self::Disk(_) => f.write_str("the disk could not be added to the system"),
-            Self::FileSystem(_) => f.write_str("the file system could not be stopped"),
+            Self::FileSystem(name, _) => write!(f, "the file system on {name} cannot be frozen"),
+            Self::StillFrozen(name, _) => {
+                write!(
+                    f,
+                    "I/O goes on, but the file system on {name} is still frozen"
+                )
+            }
+            Self::Held(name) => {
+                write!(
+                    f,
+                    "{name} is held by what cannot be frozen, such as swap or a program"
+                )
+            }
+            Self::SuspendedUnfrozen => {
+                f.write_str("it is suspended already, without a freeze: resume it first")
+            }
         }
     }
 }
@@ -328,6 +368,16 @@ impl From<Error> for Refused {
 impl From<kernel::alloc::AllocError> for Refused {
     fn from(_: kernel::alloc::AllocError) -> Self {
         Self::Kernel(ENOMEM)
+    }
+}
+
+impl From<Unfrozen> for Refused {
+    fn from(unfrozen: Unfrozen) -> Self {
+        match unfrozen {
+            Unfrozen::Held(name) => Self::Held(name),
+            Unfrozen::FileSystem(name, error) => Self::FileSystem(name, error),
+            Unfrozen::Unknown(error) => Self::Kernel(error),
+        }
     }
 }
 

@@ -122,6 +122,11 @@ void shunt_bdev_put(struct block_device *bdev)
 	put_device(&bdev->bd_device);
 }
 
+int shunt_atomic_dec_if_positive(atomic_t *count)
+{
+	return atomic_dec_if_positive(count);
+}
+
 unsigned int shunt_disk_openers(struct gendisk *disk)
 {
 	return disk_openers(disk);
@@ -328,6 +333,11 @@ void shunt_init_work(struct work_struct *work, work_func_t func)
 void shunt_queue_task(struct workqueue_struct *queue, struct work_struct *work)
 {
 	queue_work(queue, work);
+}
+
+void shunt_mutex_lock(struct mutex *lock)
+{
+	mutex_lock(lock);
 }
 
 bool shunt_mutex_trylock(struct mutex *lock)

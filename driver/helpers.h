@@ -89,12 +89,14 @@ void shunt_account_flush(struct block_device *bdev, u64 ns);
 struct gendisk *shunt_blk_alloc_disk(struct queue_limits *limits);
 struct gendisk *shunt_blk_mq_alloc_disk(struct blk_mq_tag_set *tags,
 					struct queue_limits *limits);
+void shunt_mutex_lock(struct mutex *lock);
 bool shunt_mutex_trylock(struct mutex *lock);
 struct block_device *shunt_file_bdev(struct file *file);
 bool shunt_file_is_writable(struct file *file);
 void shunt_disk_get(struct gendisk *disk);
 bool shunt_bdev_tryget(struct block_device *bdev);
 void shunt_bdev_put(struct block_device *bdev);
+int shunt_atomic_dec_if_positive(atomic_t *count);
 unsigned int shunt_disk_openers(struct gendisk *disk);
 void shunt_freeze_queue_start(struct request_queue *q);
 bool shunt_freeze_queue_wait(struct request_queue *q, unsigned int ms);

@@ -224,7 +224,22 @@ impl Registry {
         patience: &Patience,
     ) -> Result<(), Refused> {
         self.check_below(turn.device().id())?;
+        if freeze {
+            self.check_above(turn.device().id())?;
+        }
         turn.suspend(freeze, patience)
+    }
+
+    /// Refuses to freeze what stands on a device that is suspended itself: it could only end by a time-out.
+    fn check_above(&self, id: u32) -> Result<(), Refused> {
+        let devices = self.devices.lock();
+        for above in devices.all().iter().filter(|above| above.is_suspended()) {
+            let below = devices.below(above.id())?;
+            if below.iter().any(|below| below.id() == id) {
+                return Err(Refused::UnderSuspended(above.id()));
+            }
+        }
+        Ok(())
     }
 
     /// Changes what is measured. Sleeps.

@@ -11,6 +11,7 @@ pub(crate) mod bio_set;
 pub(crate) mod capabilities;
 pub(crate) mod disk_ref;
 mod disk_stats;
+pub(crate) mod freeze;
 pub(crate) mod hook;
 pub(crate) mod inline_encryption;
 mod ioctl;

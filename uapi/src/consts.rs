@@ -351,8 +351,9 @@ pub mod device {
     pub const REASON: u16 = 12;
     /// Length of a chunk, in bytes, if the targets take turns; absent if they follow each other.
     pub const STRIPE: u16 = 13;
-    /// 1 if a file system on the device is to write all out and stop before the device is
-    /// suspended. Request only.
+    /// 1 if every file system that stands on the device, or on a partition or another disk made of
+    /// it, is to write all out and stop before the device is suspended. Refused if there is what
+    /// cannot. Request only.
     pub const FREEZE: u16 = 14;
     /// 1 if the last target, or each stripe, is to take up what its backing device has grown by.
     /// Request only.

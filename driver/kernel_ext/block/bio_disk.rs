@@ -407,18 +407,6 @@ impl<T: Operations> BioDisk<T> {
         let _ = unsafe { bindings::blk_revalidate_disk_zones(self.disk.as_ptr()) };
     }
 
-    /// Makes the file system on the disk, if there is one, write all out and stop. Sleeps.
-    pub(crate) fn freeze_file_system(&self) -> Result {
-        // SAFETY: By the type invariant the disk is live, and with it its whole device.
-        to_result(unsafe { bindings::bdev_freeze((*self.disk.as_ptr()).part0) })
-    }
-
-    /// Undoes [`Self::freeze_file_system`]. Sleeps.
-    pub(crate) fn thaw_file_system(&self) -> Result {
-        // SAFETY: By the type invariant the disk is live, and with it its whole device.
-        to_result(unsafe { bindings::bdev_thaw((*self.disk.as_ptr()).part0) })
-    }
-
     /// A reference that outlives the disk.
     pub(crate) fn reference(&self) -> DiskRef {
         // SAFETY: By the type invariant the disk is live.

@@ -23,6 +23,7 @@ mod events;
 mod faults;
 mod flush;
 mod force;
+mod freeze;
 mod genetlink;
 mod hot;
 mod identity;
@@ -94,6 +95,7 @@ const TOPICS: &[&[Case]] = &[
     pace::CASES,
     drained::CASES,
     suspend::CASES,
+    freeze::CASES,
     resize::CASES,
     identity::CASES,
     set::CASES,

@@ -192,7 +192,7 @@ pub(crate) struct SuspendArgs {
     /// Name of the device
     pub(crate) name: String,
 
-    /// Let a file system on the device write all out and stop before
+    /// Let every file system that stands on the device write all out and stop before, or refuse if one cannot
     #[arg(long)]
     pub(crate) freeze: bool,
 }
