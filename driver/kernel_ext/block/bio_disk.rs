@@ -492,8 +492,7 @@ impl<T: Operations> Frozen<'_, T> {
         let lock = unsafe { &raw mut (*queue).limits_lock };
         // SAFETY: The lock is that of a live queue.
         patience.wait(|| unsafe { bindings::shunt_mutex_trylock(lock) })?;
-        // SAFETY: The queue is live, and the lock of its limits is held.
-        limits.keep_user_settings(unsafe { &(*queue).limits });
+        limits.keep_user_settings(self.disk.device());
         // SAFETY: The lock is held; the function unlocks it.
         to_result(unsafe { bindings::queue_limits_commit_update(queue, limits.as_raw()) })
     }

@@ -23,6 +23,9 @@ impl QueueLimits {
         // What a stacking driver takes is up to the drives, down to the byte.
         limits.dma_alignment = 0;
         limits.features |= bindings::SHUNT_STACKED_FEATURES;
+        // The block layer strips flushes from what is sent to a disk without a cache. It must not do so before the drive is
+        // known: the disk may come to stand on one that has a cache while a flush waits.
+        limits.features |= bindings::SHUNT_BLK_FEAT_WRITE_CACHE | bindings::SHUNT_BLK_FEAT_FUA;
         Self {
             raw: limits,
             stacked: false,
@@ -31,8 +34,7 @@ impl QueueLimits {
 
     /// What `disk` shows at present, but for numbers that the block layer changes by itself: those are of `drives`.
     pub(crate) fn promised(disk: &BlockDevice, drives: &Self) -> Self {
-        // SAFETY: It points into a live queue. The numbers may change one by one meanwhile.
-        let mut raw = unsafe { *disk.limits() };
+        let mut raw = snapshot(disk);
         raw.max_open_zones = drives.raw.max_open_zones;
         raw.max_active_zones = drives.raw.max_active_zones;
         Self { raw, stacked: true }
@@ -60,8 +62,7 @@ impl QueueLimits {
     /// What one device cannot erase, the disk cannot: the block layer's own stacking takes 0 for no limit, there alone.
     fn stack_erasure(&mut self, device: &BlockDevice, before: &bindings::queue_limits) {
         let raw = &mut self.raw;
-        // SAFETY: It points into a live queue. The numbers may change one by one meanwhile.
-        let below = unsafe { &*device.limits() };
+        let below = snapshot(device);
         let unable = |before: u32, below: u32| below == 0 || self.stacked && before == 0;
         if unable(before.max_hw_discard_sectors, below.max_hw_discard_sectors) {
             raw.max_hw_discard_sectors = 0;
@@ -86,8 +87,7 @@ impl QueueLimits {
             return;
         }
         let raw = &mut self.raw;
-        // SAFETY: It points into a live queue. The numbers may change one by one meanwhile.
-        let below = unsafe { &*device.limits() };
+        let below = snapshot(device);
         let append = below.max_zone_append_sectors;
         raw.max_hw_zone_append_sectors = match self.stacked {
             true => raw.max_hw_zone_append_sectors.min(append),
@@ -168,6 +168,9 @@ impl QueueLimits {
             if new.chunk_sectors != old.chunk_sectors {
                 return Err("zones of another size");
             }
+            if new.zone_write_granularity > old.zone_write_granularity {
+                return Err("smaller writes of zones");
+            }
             if new.max_hw_zone_append_sectors < old.max_hw_zone_append_sectors {
                 return Err("larger zone appends");
             }
@@ -216,9 +219,19 @@ impl QueueLimits {
         if old.max_write_streams > new.max_write_streams {
             return Err("more write streams");
         }
-        if old.integrity.metadata_size != new.integrity.metadata_size {
+        if !is_same_protection(&old.integrity, &new.integrity) {
             return Err("other protection information");
         }
+        let segments = new.max_integrity_segments;
+        if old.integrity.metadata_size != 0 && (1..old.max_integrity_segments).contains(&segments) {
+            return Err("more pieces of protection information");
+        }
+        // A file system asks when it is mounted, and a page that changes under a drive that sums it up twice is lost.
+        let still = bindings::SHUNT_BLK_FEAT_STABLE_WRITES;
+        if new.features & still > old.features & still {
+            return Err("that pages may change while they are written");
+        }
+        new.features |= old.features & still;
         new.logical_block_size = old.logical_block_size;
         new.physical_block_size = new.physical_block_size.max(old.logical_block_size);
         new.io_min = new.io_min.max(new.physical_block_size);
@@ -231,20 +244,56 @@ impl QueueLimits {
     }
 
     /// Takes over what the user set on `present`, in sysfs.
-    pub(super) fn keep_user_settings(&mut self, present: &bindings::queue_limits) {
+    pub(super) fn keep_user_settings(&mut self, disk: &BlockDevice) {
+        let present = snapshot(disk);
         self.raw.max_user_sectors = present.max_user_sectors;
         self.raw.max_user_discard_sectors = present.max_user_discard_sectors;
         self.raw.max_user_wzeroes_unmap_sectors = present.max_user_wzeroes_unmap_sectors;
-        let (flags, feature) = (
-            bindings::SHUNT_BLK_USER_FLAGS,
-            bindings::SHUNT_BLK_FEAT_IO_STAT,
-        );
-        self.raw.flags = self.raw.flags & !flags | present.flags & flags;
-        self.raw.features = self.raw.features & !feature | present.features & feature;
+        let merge = |new: u32, present: u32, user: u32| new & !user | present & user;
+        let raw = &mut self.raw;
+        raw.flags = merge(raw.flags, present.flags, bindings::SHUNT_BLK_USER_FLAGS);
+        let features = bindings::SHUNT_BLK_USER_FEATURES;
+        raw.features = merge(raw.features, present.features, features);
+        let flags = bindings::SHUNT_INTEGRITY_USER_FLAGS as u8;
+        let (new, present) = (&mut raw.integrity.flags, present.integrity.flags);
+        *new = *new & !flags | present & flags;
     }
 
     /// The limits as the C side takes them.
     pub(super) fn as_raw(&mut self) -> *mut bindings::queue_limits {
         &mut self.raw
     }
+}
+
+/// The limits of a device, word by word: each is whole, and the block layer may change some while others are read.
+fn snapshot(device: &BlockDevice) -> bindings::queue_limits {
+    const WORD: usize = size_of::<usize>();
+    const { assert!(size_of::<bindings::queue_limits>() % WORD == 0) };
+    const { assert!(align_of::<bindings::queue_limits>() >= WORD) };
+    let mut copy: bindings::queue_limits = pin_init::zeroed();
+    let (from, to) = (
+        device.limits().cast::<usize>(),
+        (&raw mut copy).cast::<usize>(),
+    );
+    for word in 0..size_of::<bindings::queue_limits>() / WORD {
+        // SAFETY: It points into a live queue, and lies within the limits there; an aligned word is read whole.
+        let value = unsafe { from.wrapping_add(word).read_volatile() };
+        // SAFETY: It lies within `copy`, for which any bytes will do.
+        unsafe { to.wrapping_add(word).write(value) };
+    }
+    copy
+}
+
+/// Whether data that comes with protection information of one form will do for the other.
+fn is_same_protection(one: &bindings::blk_integrity, other: &bindings::blk_integrity) -> bool {
+    let flags = bindings::SHUNT_INTEGRITY_FORM_FLAGS as u8;
+    if one.metadata_size == 0 {
+        return other.metadata_size == 0;
+    }
+    one.metadata_size == other.metadata_size
+        && one.csum_type == other.csum_type
+        && one.interval_exp == other.interval_exp
+        && one.pi_offset == other.pi_offset
+        && one.tag_size == other.tag_size
+        && one.flags & flags == other.flags & flags
 }

@@ -190,6 +190,9 @@ fn why(
     let most = drives.iter().copied().max().unwrap_or(0);
     match attribute {
         cap::DAX => "every I/O is measured, and DAX is no I/O",
+        cap::WRITE_CACHE | cap::FUA if device != 0 => {
+            "promised always: the drive after a retarget may need it"
+        }
         cap::INLINE_ENCRYPTION if least != 0 => {
             "nothing that all engines can do, or mapped before they were there"
         }

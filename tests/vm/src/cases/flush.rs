@@ -5,11 +5,14 @@ use nix::fcntl::OFlag;
 
 use crate::guest::command::run;
 use crate::guest::direct::{Buffer, Direct};
+use crate::guest::dm::Dm;
 use crate::guest::flash::{Flash, flash, rich};
 use crate::guest::module::Module;
 use crate::guest::mount::Mount;
-use crate::guest::shunt::{Device, QUEUES};
+use crate::guest::null_blk::NullDrive;
+use crate::guest::shunt::{Device, MODES, QUEUES};
 use crate::guest::sysfs::DiskStats;
+use crate::guest::task::Task;
 use crate::guest::trace::{Issued, issued_during, management_during};
 
 cases!("flush":
@@ -19,6 +22,7 @@ cases!("flush":
     a_commit_of_ext4_is_flushed_and_fua_on_the_drive,
     discarded_and_zeroed_ranges_read_as_zeroes,
     a_write_reaches_the_drive_in_its_stream,
+    a_flush_that_waits_for_a_retarget_reaches_the_cache_of_the_new_drive,
 );
 
 const MIB: u64 = 1 << 20;
@@ -156,5 +160,33 @@ fn a_write_reaches_the_drive_in_its_stream() {
     for queue in QUEUES {
         let device = Device::map_with("vol0", &drive.path, &["--queue", queue]);
         assert_eq!(streams_on(device.path()), raw, "in queue mode {queue}");
+    }
+}
+
+/// The old drive has no cache, and would need no flush.
+fn a_flush_that_waits_for_a_retarget_reaches_the_cache_of_the_new_drive() {
+    let _module = Module::load();
+    let (drive, new) = (NullDrive::make(64), flash(0));
+    // dm wants memory to be aligned as much as the new drive does.
+    let old = Dm::linear("old", drive.path(), 64 * MIB);
+    for mode in MODES {
+        let device = Device::map_with("vol0", &old.path(), mode);
+        let file = Direct::open(device.path());
+        file.flush().expect("a flush works");
+        let synchronous = Direct::open_with(device.path(), OFlag::O_DSYNC);
+        device.order("suspend", &[]);
+        let flush = Task::start(move || file.flush());
+        flush.waits();
+        let write = Task::start(move || synchronous.write(MIB, &Buffer::pattern(1, 4096)));
+        write.waits();
+        device.retarget(&format!("{},length=64M", new.path));
+        let issued = issued_during(&new.name, || {
+            device.order("resume", &[]);
+            flush.end().expect("a flush works");
+            write.end();
+        });
+        let kinds: Vec<&str> = issued.iter().map(|one| one.what.as_str()).collect();
+        assert!(kinds.iter().any(|what| what.starts_with("FF")), "{kinds:?}");
+        assert!(kinds.iter().any(|what| what.starts_with("WF")), "{kinds:?}");
     }
 }

@@ -6,6 +6,7 @@ use crate::guest::loop_device::Loop;
 use crate::guest::module::Module;
 use crate::guest::scsi_debug::ScsiDebug;
 use crate::guest::shunt::{Device, QUEUES};
+use crate::guest::state::refused_without_change;
 use crate::guest::sysfs;
 
 cases!("limits":
@@ -15,8 +16,12 @@ cases!("limits":
     a_device_on_a_loop_device_has_the_limits_of_that,
     a_retarget_keeps_large_blocks_and_so_does_the_next_one,
     a_retarget_keeps_what_the_user_set,
+    a_device_does_not_move_to_a_drive_that_wants_pages_to_keep_still,
     atomic_writes_end_at_a_border_between_targets,
 );
+
+/// Files in /sys/block/NAME/queue that a device always has like this, since the next drive may need it.
+const ALWAYS: &[(&str, &str)] = &[("write_cache", "write back"), ("fua", "1")];
 
 /// Files in /sys/block/NAME/queue that are about a request queue with a scheduler, which a device in bio mode has not.
 const OF_REQUEST_QUEUES: &[&str] = &[
@@ -113,7 +118,11 @@ fn a_retarget_keeps_what_the_user_set() {
     let _module = Module::load();
     for mode in QUEUES {
         let device = Device::map_with("vol0", &flash(0).path, &["--queue", mode]);
-        let set = [("write_cache", "write through"), ("iostats", "0")];
+        let set = [
+            ("write_cache", "write through"),
+            ("iostats", "0"),
+            ("add_random", "1"),
+        ];
         for (file, value) in set {
             let file = format!("/sys/block/{}/queue/{file}", device.disk());
             std::fs::write(&file, value).unwrap_or_else(|why| panic!("{file}: {why}"));
@@ -126,6 +135,34 @@ fn a_retarget_keeps_what_the_user_set() {
                 "{file}, {mode}"
             );
         }
+    }
+}
+
+/// A file system asks for that when it is mounted, and not again.
+fn a_device_does_not_move_to_a_drive_that_wants_pages_to_keep_still() {
+    let _module = Module::load();
+    let (drive, other) = (flash(0), flash(1));
+    let still = |disk: &str, value: &str| {
+        let file = format!("/sys/block/{disk}/queue/stable_writes");
+        std::fs::write(&file, value).unwrap_or_else(|why| panic!("{file}: {why}"));
+    };
+    let [from, to] = [&drive, &other].map(|drive| format!("{},length=16M", drive.path));
+    for mode in QUEUES {
+        let device = Device::map_with("vol0", &from, &["--queue", mode]);
+        still(&other.name, "1");
+        let line = refused_without_change(&["retarget", "vol0", "--to", &to]);
+        still(&other.name, "0");
+        assert!(line.contains("pages"), "{line}");
+        device.retarget(&to);
+        drop(device);
+        // One that has asked for it so far may move either way.
+        still(&drive.name, "1");
+        let device = Device::map_with("vol0", &from, &["--queue", mode]);
+        still(&drive.name, "0");
+        device.retarget(&to);
+        still(&drive.name, "1");
+        device.retarget(&from);
+        still(&drive.name, "0");
     }
 }
 
@@ -156,7 +193,9 @@ fn assert_same_limits(device: &Device, below: &str) {
         .filter(|file| !OF_REQUEST_QUEUES.contains(&file.as_str()))
         .filter_map(|file| {
             let read = |disk: &str| sysfs::read(&format!("{}/{file}", queue(disk)));
-            let (wanted, found) = (read(below), read(device.disk()));
+            let always = ALWAYS.iter().find(|(name, _)| name == file);
+            let wanted = always.map_or_else(|| read(below), |(_, value)| Some((*value).to_owned()));
+            let found = read(device.disk());
             (wanted != found).then(|| format!("{file} is {found:?}, not {wanted:?}"))
         });
     let differs: Vec<String> = differs.collect();
