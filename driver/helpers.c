@@ -183,6 +183,11 @@ unsigned int shunt_minor(dev_t dev)
 	return MINOR(dev);
 }
 
+void shunt_synchronize_rcu_tasks(void)
+{
+	synchronize_rcu_tasks();
+}
+
 unsigned int shunt_noio_save(void)
 {
 	return memalloc_noio_save();

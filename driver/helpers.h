@@ -121,6 +121,7 @@ int shunt_xa_store(struct xarray *xa, unsigned long index, void *entry);
 unsigned int shunt_major(dev_t dev);
 unsigned int shunt_minor(dev_t dev);
 
+void shunt_synchronize_rcu_tasks(void);
 unsigned int shunt_noio_save(void);
 void shunt_noio_restore(unsigned int flags);
 

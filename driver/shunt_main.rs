@@ -49,6 +49,8 @@ struct Shunt {
     // Whoever takes commands spawns tasks, so it goes first.
     _control: kernel_ext::net::genl::Registration<control::Control>,
     _tasks: kernel_ext::task::Running,
+    /// Dropped last.
+    _text: kernel_ext::module_pin::TextInUse,
 }
 
 impl kernel::Module for Shunt {
@@ -57,6 +59,7 @@ impl kernel::Module for Shunt {
         Ok(Self {
             _control: control::register()?,
             _tasks: tasks,
+            _text: kernel_ext::module_pin::TextInUse,
         })
     }
 }

@@ -1,11 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A reference that keeps this module loaded.
+//! What keeps this module loaded: a reference, and at its end whoever still runs in its text.
 //!
 //! C header: [`include/linux/module.h`](srctree/include/linux/module.h)
 
 use super::bindings;
 use kernel::prelude::*;
+
+/// At its drop no task is left in the module's text that was there before, such as one that has dropped the last
+/// [`ModulePin`] and is about to return. To be dropped last, when the module goes: nothing may call into the module then.
+pub(crate) struct TextInUse;
+
+impl Drop for TextInUse {
+    /// Sleeps.
+    fn drop(&mut self) {
+        // It waits until each task has slept of its own will, been idle or in user mode; text of the module does not sleep
+        // once it has given its reference up. Interrupts that were being handled have ended, too.
+        // SAFETY: There is nothing to uphold but to be in process context.
+        unsafe { bindings::shunt_synchronize_rcu_tasks() };
+    }
+}
 
 /// While it exists the module cannot be removed.
 ///

@@ -83,11 +83,12 @@ impl<T: Run> Work<T> {
         Ok(Self(NonNull::from(KBox::leak(inner))))
     }
 
-    /// Runs it soon on `queue`, which must not go before it has run. Any context.
+    /// Runs it soon on `queue`. Any context.
     pub(crate) fn queue_on(&self, queue: &IoQueue) {
         // SAFETY: By the type invariant the work is initialised.
         let work = unsafe { self.0.as_ref() }.work.get();
-        // SAFETY: By the type invariants both are initialised.
+        // SAFETY: By the type invariants both are initialised. Whichever goes first waits: the queue until its work has
+        // ended, the work until it is on no queue.
         unsafe { bindings::shunt_queue_work(queue.0.as_ptr(), work) };
     }
 

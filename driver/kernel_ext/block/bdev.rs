@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
 
-use super::super::{bindings, noio::NoIo, patience::Patience};
+use super::super::{bindings, module_pin::ModulePin, noio::NoIo, patience::Patience};
 use core::{ffi::c_void, marker::PhantomData, ptr::NonNull};
 use kernel::{
     error::{from_err_ptr, to_result},
@@ -262,6 +262,8 @@ unsafe extern "C" fn mark_dead_callback<E: HolderEvents>(
     device: *mut bindings::block_device,
     surprise: bool,
 ) {
+    // Once it is unlocked, the device can be closed, and the module go.
+    let _pin = ModulePin::new();
     // SAFETY: By the contract of this function the lock is held, and the callback has to unlock it.
     unsafe { bindings::mutex_unlock(&raw mut (*device).bd_holder_lock) };
     let _no_io = NoIo::new();

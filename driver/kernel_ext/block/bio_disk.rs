@@ -19,7 +19,7 @@ use super::{
         module_pin::ModulePin,
         patience::Patience,
     },
-    bdev::{BlockDevice, FrozenQueue},
+    bdev::{BlockDevice, FrozenQueue, OpenDevice},
     below::{self, Below, Drives},
     bio::OwnedBio,
     disk_ref::DiskRef,
@@ -335,14 +335,14 @@ impl<T: Operations> BioDisk<T> {
 
     /// Shows in sysfs that the disk is made of `device`: `slaves/` here, `holders/` there. Sleeps.
     ///
-    /// The caller must hold `device` open exclusively, and undo it with [`Self::unlink`].
-    pub(crate) fn link(&self, device: &BlockDevice) -> Result {
-        // SAFETY: Both are live.
+    /// To be undone with [`Self::unlink`], or else what shows it stays for as long as the kernel runs.
+    pub(crate) fn link(&self, device: &OpenDevice) -> Result {
+        // SAFETY: Both are live, and the device is held.
         to_result(unsafe { bindings::bd_link_disk_holder(device.as_raw(), self.disk.as_ptr()) })
     }
 
     /// Undoes one [`Self::link`]. Sleeps.
-    pub(crate) fn unlink(&self, device: &BlockDevice) {
+    pub(crate) fn unlink(&self, device: &OpenDevice) {
         // SAFETY: Both are live; a link that is not there is reported by the C side.
         unsafe { bindings::bd_unlink_disk_holder(device.as_raw(), self.disk.as_ptr()) };
     }
@@ -604,7 +604,7 @@ unsafe extern "C" fn open_callback<T: Operations>(
 unsafe extern "C" fn free_disk_callback<D: Drives>(disk: *mut bindings::gendisk) {
     // SAFETY: By the contract of this function.
     let below = unsafe { (*disk).private_data }.cast::<Below<D>>();
-    // SAFETY: There is one for each disk that was added. It goes last: nothing of the module runs then.
+    // SAFETY: There is one for each disk that was added. It goes last; `TextInUse` waits for the return from here.
     let pin = unsafe { ModulePin::unforget() };
     // SAFETY: It came from a `KBox`; nobody can ask the disk any more.
     drop(unsafe { KBox::from_raw(below) });

@@ -18,7 +18,7 @@ use core::{
     marker::PhantomData,
     mem::ManuallyDrop,
     ptr::NonNull,
-    sync::atomic::{AtomicPtr, AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering},
 };
 use kernel::{
     alloc::AllocError,
@@ -277,6 +277,8 @@ pub(crate) struct Family<C: Context> {
     context: AtomicPtr<c_void>,
     users: AtomicUsize,
     groups: &'static [Group],
+    /// Registered, or about to be.
+    registered: AtomicBool,
     _context: PhantomData<C>,
 }
 
@@ -305,6 +307,7 @@ impl<C: Context> Family<C> {
             context: AtomicPtr::new(core::ptr::null_mut()),
             users: AtomicUsize::new(0),
             groups,
+            registered: AtomicBool::new(false),
             _context: PhantomData,
         }
     }
@@ -314,11 +317,18 @@ impl<C: Context> Family<C> {
     }
 
     /// Registers the family, whose operations then work on `context`. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `EEXIST` if it, or another of its name, is registered.
     pub(crate) fn register(&'static self, context: Arc<C>) -> Result<Registration<C>> {
+        if self.registered.swap(true, Ordering::SeqCst) {
+            return Err(EEXIST);
+        }
         // The setters of bindgen are no const functions, hence here.
-        // SAFETY: The family is not registered yet, so nobody else looks at it.
+        // SAFETY: The family is not registered, and it is this task that registers it, so nobody else looks at it.
         unsafe { (*self.as_raw()).set_netnsok(1) };
-        // SAFETY: As above.
+        // SAFETY: The family is not registered, and it is this task that registers it, so nobody else looks at it.
         unsafe { (*self.as_raw()).set_parallel_ops(1) };
         let context = context.into_foreign();
         // INVARIANT: A foreign `Arc<C>`.
@@ -326,9 +336,7 @@ impl<C: Context> Family<C> {
         // SAFETY: The family is static and complete.
         let registered = to_result(unsafe { bindings::genl_register_family(self.as_raw()) });
         if let Err(error) = registered {
-            self.context.store(core::ptr::null_mut(), Ordering::SeqCst);
-            // SAFETY: It came from `into_foreign` above, and no operation has run.
-            drop(unsafe { Arc::<C>::from_foreign(context) });
+            self.give_back();
             return Err(error);
         }
         Ok(Registration(self))
@@ -337,6 +345,19 @@ impl<C: Context> Family<C> {
     /// The groups.
     pub(super) fn groups(&self) -> &'static [Group] {
         self.groups
+    }
+
+    /// Gives back what the operations work on. The family must not be registered with generic netlink any more.
+    fn give_back(&self) {
+        let context = self.context.swap(core::ptr::null_mut(), Ordering::SeqCst);
+        while self.users.load(Ordering::SeqCst) != 0 {
+            sleep_us(100);
+        }
+        if !context.is_null() {
+            // SAFETY: By the type invariant; no operation runs, and whoever used it has been waited for.
+            drop(unsafe { Arc::<C>::from_foreign(context.cast()) });
+        }
+        self.registered.store(false, Ordering::SeqCst);
     }
 
     /// Calls `use_context` with what the operations work on, unless the family is not registered.
@@ -377,12 +398,7 @@ impl<C: Context> Drop for Registration<C> {
     fn drop(&mut self) {
         // SAFETY: The family was registered. This waits for the operations that run.
         unsafe { bindings::genl_unregister_family(self.0.as_raw()) };
-        let context = self.0.context.swap(core::ptr::null_mut(), Ordering::SeqCst);
-        while self.0.users.load(Ordering::SeqCst) != 0 {
-            sleep_us(100);
-        }
-        // SAFETY: By the type invariant; no operation can run any more, and nobody uses it.
-        drop(unsafe { Arc::<C>::from_foreign(context.cast()) });
+        self.0.give_back();
     }
 }
 
