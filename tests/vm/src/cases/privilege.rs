@@ -14,6 +14,7 @@ cases!("privilege":
     an_unprivileged_user_cannot_change_or_show_devices,
     an_unprivileged_user_can_read_statistics,
     the_kernel_itself_refuses_the_unprivileged,
+    the_right_to_configure_networks_is_not_enough,
 );
 
 fn an_unprivileged_user_cannot_change_or_show_devices() {
@@ -64,20 +65,40 @@ fn the_kernel_itself_refuses_the_unprivileged() {
     let _module = Module::load();
     let _device = Device::map("vol0", &flash(0).path);
     let before = State::now();
-    let mut client = Ynl::start_as_nobody();
+    all_is_refused_but_statistics(Ynl::start_as_nobody());
+    assert_eq!(State::now(), before);
+}
+
+/// Generic netlink itself asks for CAP_NET_ADMIN alone, which a container may well have.
+fn the_right_to_configure_networks_is_not_enough() {
+    let _module = Module::load();
+    let _device = Device::map("vol0", &flash(0).path);
+    let before = State::now();
+    all_is_refused_but_statistics(Ynl::start_with_capability("net_admin"));
+    assert_eq!(State::now(), before);
+    // Both together are.
+    let mut client = Ynl::start_with_capability("net_admin,+sys_admin");
+    assert_eq!(
+        client.ask("device-get", &json!({"name": "vol0"}))["name"],
+        "vol0"
+    );
+}
+
+#[track_caller]
+fn all_is_refused_but_statistics(mut client: Ynl) {
+    let named = json!({"name": "vol0"});
     let new = json!({"name": "vol1", "target": [{"path": flash(1).path}]});
+    let set = json!({"name": "vol0", "read-only": 1});
     let said = [
         client.refused("device-new", &new),
-        client.refused("device-del", &json!({"name": "vol0"})),
-        client.refused("device-get", &json!({"name": "vol0"})),
+        client.refused("device-set", &set),
+        client.refused("device-del", &named),
+        client.refused("device-get", &named),
+        client.refused("caps-get", &named),
         client.refused_dump("device-get"),
     ];
     for line in said {
         assert!(line.contains("Operation not permitted"), "{line}");
     }
-    assert_eq!(
-        client.ask("stats-get", &json!({"name": "vol0"}))["name"],
-        "vol0"
-    );
-    assert_eq!(State::now(), before);
+    assert_eq!(client.ask("stats-get", &named)["name"], "vol0");
 }

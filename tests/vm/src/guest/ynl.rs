@@ -3,7 +3,6 @@
 //! library in a process that takes one request after the other, as a start of Python takes seconds here.
 
 use std::io::{BufRead, BufReader, Lines, Write};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
@@ -103,22 +102,32 @@ pub(crate) struct Ynl {
 impl Ynl {
     /// The client with all privileges.
     pub(crate) fn start() -> Self {
-        Self::start_as(0)
+        Self::start_by(&[])
     }
 
     /// The client without any privilege.
     pub(crate) fn start_as_nobody() -> Self {
-        Self::start_as(NOBODY)
+        let user = NOBODY.to_string();
+        Self::start_by(&[
+            "setpriv",
+            "--clear-groups",
+            "--reuid",
+            &user,
+            "--regid",
+            &user,
+        ])
     }
 
-    fn start_as(user: u32) -> Self {
+    /// The client as root with this capability alone.
+    pub(crate) fn start_with_capability(capability: &str) -> Self {
+        Self::start_by(&["setpriv", "--bounding-set", &format!("-all,+{capability}")])
+    }
+
+    fn start_by(prefix: &[&str]) -> Self {
         install();
-        let mut python = command(&["python3", "-c", SERVER, CLIENT, SPEC]);
-        let python = python
-            .uid(user)
-            .gid(user)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped());
+        let words = [prefix, &["python3", "-c", SERVER, CLIENT, SPEC]].concat();
+        let mut python = command(&words);
+        let python = python.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = python.spawn().expect("python3 is there");
         let requests = child.stdin.take().expect("stdin is piped");
         let answers = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
