@@ -378,6 +378,12 @@ impl<'a> Turn<'a> {
         let mut settings = device.settings.lock();
         settings.table = table;
         settings.opened_read_only = read_only;
+        let suspended = settings.suspended;
+        drop(settings);
+        if !suspended {
+            // Of a suspended device the resume tells: nobody can read it before.
+            device.disk.announce_change();
+        }
         Ok(())
     }
 
@@ -499,6 +505,8 @@ impl<'a> Turn<'a> {
                 let disk = device.disk.reference();
                 let _ = patience.run(move || disk.report_dead(true));
             }
+            // Who was to look at it meanwhile could not.
+            device.disk.announce_change();
         }
         let Some(mut frozen) = device.settings.lock().frozen.take() else {
             return Ok(());

@@ -400,6 +400,14 @@ impl<T: Operations> BioDisk<T> {
         unsafe { bindings::set_capacity_and_notify(self.disk.as_ptr(), sectors) };
     }
 
+    /// Tells userspace that the disk and its partitions may have other contents than before. Sleeps.
+    ///
+    /// C: `disk_uevent()` in `block/genhd.c`, an event for each.
+    pub(crate) fn announce_change(&self) {
+        // SAFETY: By the type invariant the disk is live.
+        unsafe { bindings::disk_uevent(self.disk.as_ptr(), bindings::kobject_action_KOBJ_CHANGE) };
+    }
+
     /// Lets the block layer look at the zones anew. Sleeps. The disk must not be frozen.
     pub(crate) fn revalidate_zones(&self) {
         // What it complains of, it says itself; the disk then has no zones any more.
