@@ -3,12 +3,16 @@
 //! it asks the kernel, which sees no further than devices of shunt.
 
 use std::{
+    collections::BTreeSet,
     fs,
     os::unix::fs::{FileTypeExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
 use nix::libc;
+
+/// No device stands on more layers; a ring of links in sysfs would have no end.
+const MOST_LAYERS: usize = 99;
 
 /// Finds what a block device stands on.
 #[derive(Debug)]
@@ -36,17 +40,32 @@ impl Stacking {
         self.search(&self.link_of(dev), disk, &mut seen)
     }
 
-    fn search(&self, link: &Path, disk: &str, seen: &mut Vec<PathBuf>) -> Option<Vec<String>> {
-        let mut place = fs::canonicalize(link).ok()?;
-        if place.join("partition").exists() {
-            place.pop();
+    /// The disks below the disk or partition with this name, in layers: those that it stands on,
+    /// those that these stand on, and so on down to the drives. Files that loop devices are on are
+    /// not looked into.
+    pub fn layers(&self, name: &str) -> Vec<Vec<String>> {
+        let top = whole(&self.sys.join("class/block").join(name));
+        let mut layer: BTreeSet<_> = top.into_iter().collect();
+        let mut layers = Vec::new();
+        while layers.len() < MOST_LAYERS {
+            let below = layer.iter().flat_map(|place| slaves(place));
+            layer = below.filter_map(|link| whole(&link)).collect();
+            if layer.is_empty() {
+                break;
+            }
+            layers.push(layer.iter().map(|place| file_name(place)).collect());
         }
+        layers
+    }
+
+    fn search(&self, link: &Path, disk: &str, seen: &mut Vec<PathBuf>) -> Option<Vec<String>> {
+        let place = whole(link)?;
         // Several ways may lead to one disk; each is looked at once.
         if seen.contains(&place) {
             return None;
         }
         seen.push(place.clone());
-        let name = place.file_name()?.to_string_lossy().into_owned();
+        let name = file_name(&place);
         if name == disk {
             return Some(vec![name]);
         }
@@ -58,8 +77,7 @@ impl Stacking {
 
     /// What a disk stands on. A loop device names a file instead of a slave.
     fn below(&self, place: &Path) -> Vec<PathBuf> {
-        let slaves = fs::read_dir(place.join("slaves")).into_iter().flatten();
-        let mut below: Vec<_> = slaves.flatten().map(|entry| entry.path()).collect();
+        let mut below: Vec<_> = slaves(place).collect();
         let file = fs::read_to_string(place.join("loop/backing_file")).unwrap_or_default();
         if let Ok(file) = fs::metadata(file.trim_end_matches('\n')) {
             let is_block = file.file_type().is_block_device();
@@ -72,6 +90,25 @@ impl Stacking {
         let (major, minor) = (libc::major(dev), libc::minor(dev));
         self.sys.join(format!("dev/block/{major}:{minor}"))
     }
+}
+
+/// Where sysfs has a disk, or the disk that a partition is of.
+fn whole(link: &Path) -> Option<PathBuf> {
+    let mut place = fs::canonicalize(link).ok()?;
+    if place.join("partition").exists() {
+        place.pop();
+    }
+    Some(place)
+}
+
+fn slaves(place: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    let slaves = fs::read_dir(place.join("slaves")).into_iter().flatten();
+    slaves.flatten().map(|entry| entry.path())
+}
+
+fn file_name(place: &Path) -> String {
+    let name = place.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
 }
 
 #[cfg(test)]

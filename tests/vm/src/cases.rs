@@ -57,6 +57,7 @@ mod suspend;
 mod tables;
 mod tree;
 mod truth;
+mod udev;
 mod ynl;
 mod zoned;
 
@@ -105,6 +106,7 @@ const TOPICS: &[&[Case]] = &[
     metrics::CASES,
     scale::CASES,
     packaging::CASES,
+    udev::CASES,
     leaks::CASES,
     // Take drives away and bring them back, so they come last.
     config::CASES,

@@ -97,10 +97,10 @@ pub(crate) enum Command {
         /// The folder
         folder: PathBuf,
     },
-    /// Tell udev the name of a device: SHUNT_NAME=NAME, in the encoding of udev
+    /// Tell udev of a device: SHUNT_NAME in the encoding of udev, SHUNT_STATE and SHUNT_DEPTH
     #[command(hide = true)]
     UdevName {
-        /// Name of the disk, as in /sys/block
+        /// Name of the disk or partition, as in /sys/class/block
         disk: String,
     },
 }

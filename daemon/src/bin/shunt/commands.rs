@@ -35,6 +35,9 @@ pub(crate) fn run(command: &Command, output: &mut Output<'_>) -> Result<(), Fail
             output.bytes(&script)
         }
         Command::Manual { folder } => manual::write(folder),
+        Command::UdevName { disk } if udev_name::number(disk).is_none() => {
+            udev_name::other(disk, output)
+        }
         Command::UdevName { .. } => {
             // A device that is announced has a module; if it went, udev must not bring it back.
             let client = RunningKernel::default().connect_if_loaded();

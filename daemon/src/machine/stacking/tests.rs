@@ -37,6 +37,9 @@ impl Machine {
         fs::create_dir_all(self.path(&format!("devices/{name}/slaves"))).unwrap();
         let link = self.path(&format!("dev/block/{major}:{minor}"));
         symlink(format!("../../devices/{name}"), link).unwrap();
+        let short = name.rsplit('/').next().unwrap();
+        let link = self.path(&format!("class/block/{short}"));
+        symlink(format!("../../devices/{name}"), link).unwrap();
     }
 
     fn put_on(&self, upper: &str, lower: &str) {
@@ -108,6 +111,31 @@ fn devices_that_stand_on_each_other_end_the_search() {
     machine.put_on("dm-0", "dm-1");
     machine.put_on("dm-1", "dm-0");
     assert_eq!(machine.way((253, 0)), None);
+}
+
+#[test]
+fn what_lies_below_is_told_in_layers() {
+    let machine = Machine::new("layers");
+    machine.disk("dm-0", (253, 0));
+    machine.disk("md0", (9, 0));
+    machine.put_on("dm-0", "shunt0");
+    machine.put_on("dm-0", "sdb/sdb1");
+    machine.put_on("md0", "dm-0");
+    machine.put_on("shunt0", "sdb");
+    let layers = |name| {
+        let sys = machine.root.clone();
+        Stacking { sys }.layers(name)
+    };
+    assert_eq!(
+        layers("md0"),
+        [vec!["dm-0"], vec!["sdb", "shunt0"], vec!["sdb"]]
+    );
+    assert_eq!(layers("shunt0"), [["sdb"]]);
+    assert!(layers("sdb1").is_empty());
+    assert!(layers("no-such-disk").is_empty());
+    machine.put_on("sdb", "dm-0");
+    assert_eq!(layers("sdb1")[..2], [vec!["dm-0"], vec!["sdb", "shunt0"]]);
+    assert_eq!(layers("sdb1").len(), MOST_LAYERS);
 }
 
 #[test]

@@ -2,7 +2,6 @@
 //! The files of packaging/, taken up by what they are for.
 
 use std::fs;
-use std::path::Path;
 
 use crate::guest::case::figure;
 use crate::guest::command::{attempt, run, run_with_input};
@@ -10,22 +9,12 @@ use crate::guest::flash::flash;
 use crate::guest::module::Module;
 use crate::guest::shunt::Device;
 use crate::guest::sysfs;
-use crate::guest::udev::Udev;
-use crate::guest::wait::wait_until;
+use crate::guest::udev::{Udev, wait_for_link};
 
 cases!("packaging":
     links_by_name_and_sequence_come_and_go_with_the_device,
     the_units_are_sound_and_confined,
 );
-
-/// Waits until a link leads to a disk, or is gone.
-#[track_caller]
-fn wait_for_link(link: &str, disk: Option<&str>) {
-    wait_until(&format!("{link} leads to {disk:?}"), || {
-        let end = fs::canonicalize(link).ok();
-        end.as_deref() == disk.map(|disk| Path::new("/dev").join(disk)).as_deref()
-    });
-}
 
 fn links_by_name_and_sequence_come_and_go_with_the_device() {
     let _module = Module::load();

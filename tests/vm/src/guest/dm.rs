@@ -9,16 +9,35 @@ use super::flash::Flash;
 /// A device-mapper device.
 pub(crate) struct Dm {
     name: String,
+    program: &'static [&'static str],
 }
+
+/// dmsetup that makes its nodes itself, as all cases have it.
+const ALONE: &[&str] = &["dmsetup"];
+
+/// dmsetup that leaves them to udev, and waits for it.
+const WITH_UDEV: &[&str] = &["env", "--unset=DM_DISABLE_UDEV", "dmsetup"];
 
 impl Dm {
     /// Makes a device with this table, one target a line.
     #[track_caller]
     pub(crate) fn create(name: &str, table: &str) -> Self {
+        Self::create_by(ALONE, name, table)
+    }
+
+    /// The whole of a device, where udev runs: it makes the links.
+    #[track_caller]
+    pub(crate) fn linear_with_udev(name: &str, path: &str, bytes: u64) -> Self {
+        Self::create_by(WITH_UDEV, name, &linear(path, bytes))
+    }
+
+    #[track_caller]
+    fn create_by(program: &'static [&'static str], name: &str, table: &str) -> Self {
         run("modprobe dm_mod");
-        table_to(&["create", name], table);
+        run_with_input(&[program, &["create", name]].concat(), table);
         Self {
             name: name.to_owned(),
+            program,
         }
     }
 
@@ -38,7 +57,7 @@ impl Dm {
     /// The whole of a device.
     #[track_caller]
     pub(crate) fn linear(name: &str, path: &str, bytes: u64) -> Self {
-        Self::create(name, &format!("0 {} linear {path} 0\n", bytes / 512))
+        Self::create(name, &linear(path, bytes))
     }
 
     /// Its device node.
@@ -64,7 +83,7 @@ impl Dm {
     /// Replaces its table.
     #[track_caller]
     pub(crate) fn reload(&self, table: &str) {
-        table_to(&["reload", &self.name], table);
+        run_with_input(&[self.program, &["reload", &self.name]].concat(), table);
         self.suspend();
         self.resume();
     }
@@ -72,7 +91,7 @@ impl Dm {
 
 impl Drop for Dm {
     fn drop(&mut self) {
-        let ended = attempt(&["dmsetup", "remove", "--retry", &self.name]);
+        let ended = attempt(&[self.program, &["remove", "--retry", &self.name]].concat());
         if ended.code != Some(0) {
             assert!(
                 thread::panicking(),
@@ -85,7 +104,6 @@ impl Drop for Dm {
     }
 }
 
-#[track_caller]
-fn table_to(words: &[&str], table: &str) {
-    run_with_input(&[&["dmsetup"], words].concat(), table);
+fn linear(path: &str, bytes: u64) -> String {
+    format!("0 {} linear {path} 0\n", bytes / 512)
 }

@@ -3,7 +3,8 @@
 
 use std::fs;
 
-use super::command::{attempt, run};
+use super::command::{attempt, run, run_words};
+use super::wait::wait_until;
 
 /// Where its links are; before it there are none.
 const LINKS: [&str; 2] = ["/dev/disk", "/dev/shunt"];
@@ -23,9 +24,66 @@ impl Udev {
         fs::create_dir_all("/run/udev/rules.d")
             .and_then(|()| fs::write(RULES, here))
             .expect("/run takes files");
-        run("/usr/lib/systemd/systemd-udevd --daemon");
+        // The cases' dmsetup works without it; that of its rules does not.
+        run("env --unset=DM_DISABLE_UDEV /usr/lib/systemd/systemd-udevd --daemon");
         Self
     }
+
+    /// Has the rules call a program that fails in place of ours.
+    #[track_caller]
+    pub(crate) fn lose_the_program(&self) {
+        let rules = fs::read_to_string(RULES).expect("the rules are there");
+        fs::write(RULES, rules.replace("/payload/bin/shunt", "/bin/false"))
+            .expect("/run takes files");
+        run("udevadm control --reload");
+    }
+
+    /// Waits until nothing is left to look at, which has to come soon.
+    #[track_caller]
+    pub(crate) fn settle(&self) {
+        run("udevadm settle --timeout=60");
+    }
+
+    /// Has it look at a disk or partition again, as a change of the drive's would, until nothing is left to look at.
+    #[track_caller]
+    pub(crate) fn look_at(&self, disk: &str) {
+        run(&format!(
+            "udevadm trigger --action=change --settle /sys/class/block/{disk}"
+        ));
+        self.settle();
+    }
+}
+
+/// Where a link leads now, as a name in /dev.
+pub(crate) fn end_of(link: &str) -> Option<String> {
+    let end = fs::canonicalize(link).ok()?;
+    let name = end.strip_prefix("/dev").ok()?.to_str()?;
+    Some(name.to_owned())
+}
+
+/// Waits until a link leads to a disk, or is gone.
+#[track_caller]
+pub(crate) fn wait_for_link(link: &str, disk: Option<&str>) {
+    wait_until(&format!("{link} leads to {disk:?}"), || {
+        end_of(link).as_deref() == disk
+    });
+}
+
+/// What udev knows of a block device, as lsblk shows it, in words.
+#[track_caller]
+pub(crate) fn known(path: &str, columns: &str) -> String {
+    let columns = format!("--output={columns}");
+    let said = run_words(&["lsblk", "--nodeps", "--noheadings", &columns, path]);
+    said.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Mounts by a word such as `UUID=...`, which has to lead to this device.
+#[track_caller]
+pub(crate) fn mounts(word: &str, path: &str) {
+    run_words(&["mount", word, "/mnt"]);
+    let source = run("findmnt --noheadings --output=SOURCE /mnt");
+    run("umount /mnt");
+    assert_eq!(source.trim(), path, "mount {word}");
 }
 
 impl Drop for Udev {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `udev-name`: what the rules of udev link a device by. They run it for each disk of ours that
-//! the kernel announces.
+//! `udev-name`: what the rules of udev link a device by, and which of several that show the same
+//! they prefer. They run it for each event of a disk or partition of ours, and of device-mapper.
 
 use std::time::{Duration, Instant};
 
 use nix::libc::ENODEV;
-use shunt::{Client, Monitor, Result, Selector, Transport, Update, poll::readable};
+use shunt::{
+    Client, Device, Monitor, Result, Selector, Transport, Update, machine::Stacking, poll::readable,
+};
 
 use crate::{
     explain::{Failure, explain},
@@ -15,37 +17,59 @@ use crate::{
 /// The kernel announces a disk a moment before it answers for the device.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Number of the device that a disk is, or that a partition is of.
+pub(super) fn number(disk: &str) -> Option<u32> {
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = disk.strip_prefix("shunt")?;
+    let (number, part) = number.split_once('p').unwrap_or((number, "1"));
+    let is_one = digits(number) && digits(part) && !part.is_empty();
+    is_one.then(|| number.parse().ok())?
+}
+
+/// Tells the depth of a disk that is none of ours and stands on one that is; nothing of another.
+pub(super) fn other(disk: &str, output: &mut Output<'_>) -> std::result::Result<(), Failure> {
+    let layers = Stacking::of_this_machine().layers(disk);
+    if layers.iter().flatten().all(|below| number(below).is_none()) {
+        return Ok(());
+    }
+    output.bytes(depth(&layers).as_bytes())
+}
+
 pub(super) fn udev_name<T: Transport>(
     mut client: Client<T>,
     disk: &str,
     output: &mut Output<'_>,
 ) -> std::result::Result<(), Failure> {
-    let number = disk.strip_prefix("shunt");
-    let Some(id) = number.and_then(|number| number.parse::<u32>().ok()) else {
-        return Err(Failure::Explained(format!(
-            "'{disk}' is no disk of shunt; give a name such as shunt0"
-        )));
+    let Some(id) = number(disk) else {
+        return other(disk, output);
     };
-    let name = match client.device(&Selector::Id(id)) {
-        Ok(device) => Ok(Some(device.name)),
-        Err(error) if error.errno() == Some(ENODEV) => wait_for_name(client, id, output)?,
+    let device = match client.device(&Selector::Id(id)) {
+        Ok(device) => Ok(Some(device)),
+        Err(error) if error.errno() == Some(ENODEV) => wait_for_device(client, id, output)?,
         Err(error) => Err(error),
     };
     let what = format!("tell the name of {disk}");
-    match name.map_err(|error| explain(&what, &error))? {
-        Some(name) => output.bytes(format!("SHUNT_NAME={}\n", encoded(&name)).as_bytes()),
-        None => Err(Failure::Explained(format!(
+    let Some(device) = device.map_err(|error| explain(&what, &error))? else {
+        return Err(Failure::Explained(format!(
             "cannot {what}: there is no such device; it may have gone again"
-        ))),
-    }
+        )));
+    };
+    let (name, state) = (encoded(&device.name), device.state.name());
+    let depth = depth(&Stacking::of_this_machine().layers(disk));
+    let text = format!("SHUNT_NAME={name}\nSHUNT_STATE={state}\n{depth}");
+    output.bytes(text.as_bytes())
+}
+
+fn depth(layers: &[Vec<String>]) -> String {
+    format!("SHUNT_DEPTH={}\n", layers.len())
 }
 
 /// Waits until the device is listed, or told of.
-fn wait_for_name<T: Transport>(
+fn wait_for_device<T: Transport>(
     client: Client<T>,
     id: u32,
     output: &mut Output<'_>,
-) -> std::result::Result<Result<Option<String>>, Failure> {
+) -> std::result::Result<Result<Option<Device>>, Failure> {
     let end = Instant::now() + PATIENCE;
     let mut monitor = match Monitor::start(client) {
         Ok(monitor) => monitor,
@@ -55,10 +79,10 @@ fn wait_for_name<T: Transport>(
         match monitor.next_update() {
             Err(error) => return Ok(Err(error)),
             Ok(Some(Update::Exists(device))) if device.id == id => {
-                return Ok(Ok(Some(device.name)));
+                return Ok(Ok(Some(device)));
             }
             Ok(Some(Update::Changed(change))) if change.device.id == id => {
-                return Ok(Ok(Some(change.device.name)));
+                return Ok(Ok(Some(change.device)));
             }
             Ok(Some(_)) => {}
             Ok(None) => {
@@ -92,7 +116,7 @@ mod tests {
     use std::os::fd::AsFd;
 
     use shunt::{
-        DeviceSpec, TargetSpec,
+        DeviceChange, DeviceSpec, TargetSpec,
         transport::fake::{Drive, Fake},
     };
 
@@ -115,11 +139,27 @@ mod tests {
         let kernel = Fake::new();
         kernel.add_drive("/dev/sdb", Drive::new(8, 16, 1 << 30));
         map(&kernel, "back\\up{\"ä\"}$1.%k");
+        for disk in ["shunt0", "shunt0p1"] {
+            assert_eq!(
+                told(&kernel, disk).unwrap(),
+                "SHUNT_NAME=back\\x5cup\\x7b\\x22ä\\x22\\x7d\\x241.\\x25k\n\
+                 SHUNT_STATE=live\n\
+                 SHUNT_DEPTH=0\n"
+            );
+        }
+    }
+
+    #[test]
+    fn a_device_that_must_not_be_read_says_so() {
+        let kernel = Fake::new();
+        kernel.add_drive("/dev/sdb", Drive::new(8, 16, 1 << 30));
+        map(&kernel, "vol0");
+        let suspend = DeviceChange::Suspend { freeze: false };
+        let suspended =
+            Client::new(kernel.clone()).change_device(&Selector::name("vol0"), &suspend);
+        suspended.unwrap();
         let told = told(&kernel, "shunt0").unwrap();
-        assert_eq!(
-            told,
-            "SHUNT_NAME=back\\x5cup\\x7b\\x22ä\\x22\\x7d\\x241.\\x25k\n"
-        );
+        assert!(told.contains("SHUNT_STATE=suspended\n"), "{told}");
     }
 
     #[test]
@@ -131,17 +171,24 @@ mod tests {
             std::thread::sleep(Duration::from_millis(50));
             map(&late, "vol0");
         });
-        assert_eq!(told(&kernel, "shunt0").unwrap(), "SHUNT_NAME=vol0\n");
+        let told = told(&kernel, "shunt0").unwrap();
+        assert!(told.starts_with("SHUNT_NAME=vol0\n"), "{told}");
         mapper.join().unwrap();
     }
 
     #[test]
-    fn what_is_no_disk_of_ours_is_refused() {
-        for disk in ["sda", "shunt", "shunt0p1", "shunt-1", ""] {
-            let Err(Failure::Explained(why)) = told(&Fake::new(), disk) else {
-                panic!("{disk} was taken");
-            };
-            assert!(why.contains(&format!("'{disk}'")), "{why}");
+    fn of_other_disks_nothing_is_told() {
+        for disk in [
+            "sda",
+            "shunt",
+            "shunt-1",
+            "shunt0p",
+            "shuntp1",
+            "shunt0p1p1",
+            "shunt+1",
+            "",
+        ] {
+            assert_eq!(told(&Fake::new(), disk).unwrap(), "", "{disk}");
         }
     }
 }
