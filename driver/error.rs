@@ -316,12 +316,16 @@ fn write_name(error: NameError, f: &mut dyn Write) -> FmtResult {
         NameError::TooLong => write!(f, "the name is longer than {NAME_MAX} bytes"),
         NameError::Dots => f.write_str("the name is that of a folder"),
         NameError::NotUtf8 => f.write_str("the name is not UTF-8"),
-        NameError::Byte(b'/') => f.write_str("the name has a slash"),
-        NameError::Byte(byte) => {
+        NameError::Letter('/') => f.write_str("the name has a slash"),
+        NameError::Letter(letter) => {
+            let code = u32::from(letter);
             write!(
                 f,
-                "the name has white space or a control character, byte {byte}"
+                "the name has white space or a control character, U+{code:04X}"
             )
+        }
+        NameError::Partition => {
+            f.write_str("the name ends in -part and a number, as links of partitions do")
         }
     }
 }

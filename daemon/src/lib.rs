@@ -35,6 +35,7 @@ pub mod machine;
 pub mod metrics;
 pub mod model;
 pub mod monitor;
+pub mod name;
 #[cfg(feature = "config")]
 pub mod plan;
 pub mod poll;

@@ -6,7 +6,7 @@ use std::fmt;
 
 pub use shunt_uapi::{Op, QueueMode, Reason, State, StatsMode};
 
-use crate::units::Bytes;
+use crate::{units::Bytes, words::shown};
 
 mod caps;
 mod stats;
@@ -57,12 +57,12 @@ impl Device {
 /// One line for people and logs: `vol0 (/dev/shunt0, 10 GiB, live) on /dev/sdb`.
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, path, state) = (&self.name, self.path(), self.state.name());
+        let (name, path, state) = (shown(&self.name), self.path(), self.state.name());
         write!(f, "{name} ({path}, {}, {state}) on ", Bytes(self.size))?;
         match self.targets.as_slice() {
             [] => f.write_str("nothing"),
-            [only] => f.write_str(&only.path),
-            [first, rest @ ..] => write!(f, "{} and {} more", first.path, rest.len()),
+            [only] => f.write_str(&shown(&only.path)),
+            [first, rest @ ..] => write!(f, "{} and {} more", shown(&first.path), rest.len()),
         }
     }
 }
@@ -91,7 +91,7 @@ pub struct Target {
 /// A device that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceSpec {
-    /// Unique name, 1 to 63 bytes without slash, white space or control characters.
+    /// Unique name, as [`name::RULE`](crate::name::RULE) has it.
     pub name: String,
     /// How it takes I/O.
     pub queue: QueueMode,

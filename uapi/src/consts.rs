@@ -324,8 +324,8 @@ pub mod target {
 pub mod device {
     /// Number N of the device node /dev/shuntN.
     pub const ID: u16 = 1;
-    /// Unique name, 1 to name-max bytes of UTF-8 without slash, white space or control characters;
-    /// "." and ".." are refused.
+    /// Unique name, 1 to name-max bytes of UTF-8 without slash, and without white space or control
+    /// characters of Unicode; "." and "..", and what ends in "-part" and a number, are refused.
     pub const NAME: u16 = 2;
     /// State of the device.
     pub const STATE: u16 = 3;

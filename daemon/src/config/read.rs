@@ -4,14 +4,17 @@
 
 use std::ops::Range;
 
-use shunt_uapi::{NAME_MAX, TARGETS_MAX};
+use shunt_uapi::TARGETS_MAX;
 use toml::de::{DeTable, DeValue};
 
 use super::{
     DriveName, Missing, Place, Policy, Problem, Wanted, WantedTarget, check,
     value::{Source, Value},
 };
-use crate::model::{QueueMode, StatsMode};
+use crate::{
+    model::{QueueMode, StatsMode},
+    name,
+};
 
 /// What a file may have at the top, and what only the first one may have there.
 const TOP: [&str; 3] = ["device", "defaults", "include"];
@@ -236,16 +239,9 @@ fn device(
 }
 
 fn wrong_name(name: &str) -> Option<String> {
-    let forbidden = |c: char| c == '/' || c <= ' ' || c == '\x7f';
-    let wrong = name.is_empty()
-        || name.len() > NAME_MAX as usize
-        || matches!(name, "." | "..")
-        || name.contains(forbidden);
-    wrong.then(|| {
-        format!(
-            "{name:?} is no name of a device; take 1 to {NAME_MAX} bytes without slash, white space or control characters"
-        )
-    })
+    name::wrong(name)?;
+    let rule = name::RULE;
+    Some(format!("{name:?} is no name of a device; take {rule}"))
 }
 
 fn targets(source: &mut Source<'_>, to: &Value<'_>) -> Vec<WantedTarget> {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Names of devices: a name that is accepted can be a file's name and one word of a shell.
+//! Names of devices: a name that is accepted can be a file's name and one word of a shell, and shows as what it is.
 
 use proptest::prelude::*;
 use shunt_host_tests::name::{NameError, check};
@@ -7,9 +7,34 @@ use shunt_uapi::NAME_MAX;
 
 const MAX: usize = NAME_MAX as usize;
 
-/// The rule in other words than the driver's: slash, white space and control characters of ASCII.
-fn forbidden(byte: u8) -> bool {
-    byte == b'/' || byte.is_ascii_whitespace() || byte.is_ascii_control()
+/// The letters that are refused, as Unicode lists them: slash, controls (Cc), and what has the property White_Space.
+fn forbidden(letter: char) -> bool {
+    matches!(
+        letter,
+        '/' | '\0'..=' '
+            | '\u{7f}'..='\u{a0}'
+            | '\u{1680}'
+            | '\u{2000}'..='\u{200a}'
+            | '\u{2028}'
+            | '\u{2029}'
+            | '\u{202f}'
+            | '\u{205f}'
+            | '\u{3000}'
+    )
+}
+
+/// Whether it is the link of a partition of some device: its name, `-part` and a number.
+fn is_of_partition(name: &str) -> bool {
+    let end = name.rsplit_once("-part").map(|(_, number)| number);
+    end.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn is_good(name: &str) -> bool {
+    (1..=MAX).contains(&name.len())
+        && name != "."
+        && name != ".."
+        && !name.contains(forbidden)
+        && !is_of_partition(name)
 }
 
 proptest! {
@@ -17,45 +42,57 @@ proptest! {
 
     #[test]
     fn a_name_is_accepted_just_if_it_keeps_every_rule(name in prop::collection::vec(any::<u8>(), 0..2 * MAX)) {
-        let good = (1..=MAX).contains(&name.len())
-            && name != b"."
-            && name != b".."
-            && !name.iter().copied().any(forbidden)
-            && String::from_utf8(name.clone()).is_ok();
+        let good = String::from_utf8(name.clone()).is_ok_and(|name| is_good(&name));
         prop_assert_eq!(check(&name).is_ok(), good);
     }
 
     #[test]
-    fn text_is_accepted_just_if_it_keeps_every_rule(name in r"[ -0a-z\n\u{7f}éß鐵🗲]{0,40}") {
-        let good = (1..=MAX).contains(&name.len()) && name != "." && name != ".." && !name.bytes().any(forbidden);
-        prop_assert_eq!(check(name.as_bytes()).is_ok(), good);
+    fn text_is_accepted_just_if_it_keeps_every_rule(name in r"[ -0a-z\n\u{7f}\u{9b}\u{a0}\u{2028}éß鐵🗲]{0,40}(-part)?[0-9]{0,3}") {
+        prop_assert_eq!(check(name.as_bytes()).is_ok(), is_good(&name));
     }
 
     #[test]
-    fn plain_words_are_accepted(name in "[A-Za-z0-9][A-Za-z0-9_.:+@-]{0,62}") {
+    fn plain_words_are_accepted(name in "[A-Za-z0-9][A-Za-z0-9_.:+@-]{0,61}[a-z]") {
         prop_assert_eq!(check(name.as_bytes()), Ok(()));
     }
 
     #[test]
-    fn the_refused_byte_is_the_first_bad_one(
+    fn the_refused_letter_is_the_first_bad_one(
         good in "[a-z]{0,20}",
-        bad in any::<u8>().prop_filter("a bad byte", |byte| forbidden(*byte)),
+        bad in r"[\x00- /\u{7f}-\u{a0}\u{2000}-\u{200a}\u{2028}\u{2029}\u{3000}]",
         rest in "[a-z/ ]{0,20}",
     ) {
-        let name = [good.as_bytes(), &[bad], rest.as_bytes()].concat();
-        prop_assert_eq!(check(&name), Err(NameError::Byte(bad)));
+        let name = format!("{good}{bad}{rest}");
+        prop_assert_eq!(check(name.as_bytes()), Err(NameError::Letter(bad.chars().next().unwrap())));
     }
 }
 
 #[test]
-fn each_byte_of_ascii_is_accepted_or_refused_as_documented() {
-    for byte in 0..=0x7f {
-        let wanted = if forbidden(byte) {
-            Err(NameError::Byte(byte))
+fn each_letter_is_accepted_or_refused_as_documented() {
+    for letter in '\0'..=char::MAX {
+        let wanted = if forbidden(letter) {
+            Err(NameError::Letter(letter))
         } else {
             Ok(())
         };
-        assert_eq!(check(&[b'v', byte]), wanted, "byte {byte:#04x}");
+        assert_eq!(check(format!("v{letter}").as_bytes()), wanted, "{letter:?}");
+    }
+}
+
+#[test]
+fn a_name_that_the_link_of_a_partition_has_is_refused() {
+    for name in ["a-part1", "-part0", "a-part1-part12", "ä-part007"] {
+        assert_eq!(check(name.as_bytes()), Err(NameError::Partition), "{name}");
+    }
+    for name in [
+        "a-part",
+        "a-part1b",
+        "part1",
+        "a-Part1",
+        "a-part٣",
+        "a-part1-x",
+    ] {
+        assert_eq!(check(name.as_bytes()), Ok(()), "{name}");
     }
 }
 

@@ -35,6 +35,7 @@ mod many;
 mod matrix;
 mod metrics;
 mod modes;
+mod names;
 mod pace;
 mod packaging;
 mod polled;
@@ -78,6 +79,7 @@ const TOPICS: &[&[Case]] = &[
     caps::CASES,
     read_only::CASES,
     refusals::CASES,
+    names::CASES,
     busy::CASES,
     privilege::CASES,
     tree::CASES,

@@ -127,7 +127,8 @@ impl ListenArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct MapArgs {
-    /// Name of the new device: 1 to 63 bytes without slash, white space or control characters
+    /// Name of the new device: 1 to 63 bytes without slash, white space or control characters, and
+    /// without -part and a number at the end
     pub(crate) name: String,
 
     #[command(flatten)]

@@ -14,6 +14,7 @@ use crate::{
         Bucket, Capabilities, Device, DeviceCaps, DeviceChange, DeviceSpec, Op, OpStats, Selector,
         State, Stats, StatsMode, Target, TargetSpec, capability,
     },
+    name,
 };
 
 use super::layout::{Drive, Layout};
@@ -397,7 +398,6 @@ fn record_size(sizes: &mut Vec<Bucket>, bytes: u64) {
 }
 
 fn check_name(name: &str) -> Checked<()> {
-    let forbidden = |byte: &u8| *byte == b'/' || *byte <= b' ' || *byte == 0x7f;
     if name.len() > NAME_MAX as usize {
         // The kernel looks at the length before the module does, in words of its own.
         return Err(Refusal {
@@ -406,14 +406,8 @@ fn check_name(name: &str) -> Checked<()> {
             attribute: Some("name".into()),
         });
     }
-    match name.bytes().find(forbidden) {
-        _ if name.is_empty() => refuse(EINVAL, "the name is empty"),
-        _ if matches!(name, "." | "..") => refuse(EINVAL, "the name is that of a folder"),
-        Some(b'/') => refuse(EINVAL, "the name has a slash"),
-        Some(byte) => refuse(
-            EINVAL,
-            format!("the name has white space or a control character, byte {byte}"),
-        ),
+    match name::wrong(name) {
+        Some(why) => refuse(EINVAL, why),
         None => Ok(()),
     }
 }

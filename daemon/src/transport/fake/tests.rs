@@ -65,11 +65,16 @@ fn names_are_checked_and_unique() {
         (".", "is that of a folder"),
         ("..", "is that of a folder"),
         ("a/b", "has a slash"),
-        ("a b", "has white space or a control character, byte 32"),
-        ("a\tb", "has white space or a control character, byte 9"),
+        ("a b", "has white space or a control character, U+0020"),
+        ("a\tb", "has white space or a control character, U+0009"),
+        ("a\u{7f}", "has white space or a control character, U+007F"),
         (
-            "a\u{7f}",
-            "has white space or a control character, byte 127",
+            "a\u{2028}",
+            "has white space or a control character, U+2028",
+        ),
+        (
+            "a-part1",
+            "ends in -part and a number, as links of partitions do",
         ),
     ] {
         let (errno, text) = refusal(map(&kernel, name, vec![target("/dev/a", 0, 512)]));

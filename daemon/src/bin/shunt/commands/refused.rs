@@ -5,7 +5,7 @@ use nix::libc::{
     E2BIG, EACCES, EBUSY, EEXIST, EINVAL, ELOOP, ENODEV, ENOENT, ENOTBLK, ENXIO, EOPNOTSUPP,
     ERANGE, EROFS,
 };
-use shunt::{Error, Refusal, TargetSpec, machine::Users};
+use shunt::{Error, Refusal, TargetSpec, machine::Users, name};
 
 use crate::explain::{Failure, explain_with, shown};
 
@@ -36,14 +36,14 @@ const REMEDIES: [(i32, &str, &str); 20] = [
 ];
 const CHECK_THE_PATH: &str = "check the path; lsblk lists the drives that there are";
 
-fn remedy(refusal: &Refusal) -> &'static str {
+fn remedy(refusal: &Refusal) -> String {
     if refusal.attribute.as_deref() == Some("name") {
-        return "a name is 1 to 63 bytes without slash, white space or control characters";
+        return format!("a name is {}", name::RULE);
     }
     let text = refusal.text.as_deref().unwrap_or("");
     let mut remedies = REMEDIES.iter();
     let found = remedies.find(|(errno, words, _)| *errno == refusal.errno && text.contains(words));
-    found.map_or("", |(_, _, remedy)| remedy)
+    found.map_or("", |(_, _, remedy)| remedy).to_owned()
 }
 
 /// A table that was refused by `map` or `retarget`.
@@ -80,7 +80,7 @@ fn explained(what: &str, targets: &[TargetSpec], error: &Error) -> Failure {
     let refusal = in_users_words(refusal, number, wrong);
     let advice = remedy(&refusal);
     let uses = uses(wrong, refusal.errno);
-    explain_with(what, &Error::Refused(refusal), &uses, advice)
+    explain_with(what, &Error::Refused(refusal), &uses, &advice)
 }
 
 /// Which of several targets the kernel means, counted from 0. It numbers all but the first.
@@ -131,7 +131,7 @@ fn uses(targets: &[TargetSpec], errno: i32) -> Vec<String> {
     let mut uses: Vec<String> = Vec::new();
     for target in targets {
         let of_drive = users.of_path(&target.path).into_iter();
-        uses.extend(of_drive.map(|user| format!("{} is {user}", target.path)));
+        uses.extend(of_drive.map(|user| format!("{} is {user}", shown(&target.path))));
     }
     uses.dedup();
     uses

@@ -10,6 +10,7 @@ use nix::libc::EBUSY;
 use shunt::{
     Client, Error, Selector, Transport,
     machine::{Use, Users},
+    words::pasted,
 };
 
 use crate::{
@@ -54,8 +55,8 @@ fn users<T: Transport>(client: &mut Client<T>, selector: &Selector) -> Vec<Use> 
 fn refused(what: &str, error: &Error, users: &[Use], name: &str) -> Failure {
     let causes: Vec<_> = users.iter().map(Use::to_string).collect();
     let advice = format!(
-        "unmount it or end what has it open; or let its I/O fail: shunt unmap {} --force",
-        shown(name)
+        "unmount it or end what has it open; or let its I/O fail: shunt unmap --force {}",
+        pasted(name)
     );
     explain_with(what, error, &causes, &advice)
 }

@@ -4,7 +4,7 @@
 use std::{cmp::Reverse, collections::BTreeMap};
 
 use nix::errno::Errno;
-use shunt::{Op, OpStats, Stats, metrics::Interval, units::Bytes};
+use shunt::{Op, OpStats, Stats, metrics::Interval, units::Bytes, words::shown};
 
 use super::{
     latency::latency,
@@ -84,7 +84,7 @@ fn op_rows(
             let [ios, bytes, errors] = counts(figures);
             let quantile = |share| latency(figures.latency.quantile(share));
             [
-                name.to_owned(),
+                shown(name),
                 op.name().to_owned(),
                 ios,
                 bytes,
@@ -150,7 +150,7 @@ impl Last {
                 match Interval::between(before, &now) {
                     Ok(interval) => intervals.push((id, interval)),
                     Err(why @ shunt::metrics::Incomparable::WentBack) => {
-                        log::warn!("{}: {why}; is the module broken?", now.name);
+                        log::warn!("{}: {why}; is the module broken?", shown(&now.name));
                     }
                     Err(_) => {}
                 }

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use shunt::{Device, DeviceCaps, Target, Update, units::Bytes};
+use shunt::{Device, DeviceCaps, Target, Update, units::Bytes, words::shown};
 
 use crate::capabilities::{Verdict, verdicts};
 
@@ -56,7 +56,7 @@ pub(crate) fn devices(devices: &[Device]) -> String {
     let row = |device: &Device| {
         [
             device.id.to_string(),
-            device.name.clone(),
+            shown(&device.name),
             device.path(),
             Bytes(device.size).to_string(),
             device.state.name().to_owned(),
@@ -64,8 +64,8 @@ pub(crate) fn devices(devices: &[Device]) -> String {
             device.stats.name().to_owned(),
             match device.targets.as_slice() {
                 [] => "-".to_owned(),
-                [only] => only.path.clone(),
-                [first, rest @ ..] => format!("{} +{}", first.path, rest.len()),
+                [only] => shown(&only.path),
+                [first, rest @ ..] => format!("{} +{}", shown(&first.path), rest.len()),
             },
         ]
     };
@@ -75,7 +75,7 @@ pub(crate) fn devices(devices: &[Device]) -> String {
 /// `show`.
 pub(crate) fn device(device: &Device) -> String {
     let mut fields = vec![
-        ("name", device.name.clone()),
+        ("name", shown(&device.name)),
         ("path", device.path()),
         ("id", device.id.to_string()),
         ("state", device.state.name().to_owned()),
@@ -114,7 +114,7 @@ pub(crate) fn device(device: &Device) -> String {
     let row = |(index, target): (usize, &Target)| {
         [
             (index + 1).to_string(),
-            target.path.clone(),
+            shown(&target.path),
             format!("{}:{}", target.major, target.minor),
             format!("{:#}", Bytes(target.start)),
             format!("{:#}", Bytes(target.offset)),
