@@ -12,6 +12,7 @@ use crate::{
     model::{Device, DeviceChange, DeviceSpec, Selector, TargetSpec},
     plan::{Action, Authority, Plan, Step, plan},
     transport::Transport,
+    unmap::unmap,
 };
 
 /// What [`apply`] did, and what is left.
@@ -131,7 +132,7 @@ fn remap<T: Transport>(
     before: &Device,
     spec: &DeviceSpec,
 ) -> Result<Device> {
-    client.delete_device(&Selector::Id(before.id))?;
+    unmap(client, &Selector::Id(before.id)).map_err(|why| why.error)?;
     let error = match client.create_device(spec) {
         Ok(device) => return Ok(device),
         Err(error @ (Error::NotLoaded | Error::Unloaded)) => return Err(error),

@@ -45,6 +45,8 @@ pub mod service;
 pub mod stream;
 pub mod transport;
 pub mod units;
+#[cfg(feature = "config")]
+pub mod unmap;
 pub mod wire;
 pub mod words;
 pub mod world;

@@ -100,10 +100,15 @@ fn a_device_that_somebody_opened_since_the_plan_is_not_unmapped() {
     let kernel = kernel();
     apply_to(&kernel, &parsed("[device.v]\nto = '/dev/d0'\n"));
     let wanted = parsed("[device.v]\nto = '/dev/d0'\nqueue = 'mq'\n");
-    kernel.set_open_for(0, 1);
+    kernel.set_open_for(0, 10_000);
     let applied = apply_to(&kernel, &wanted);
     assert_eq!(applied.failed[0].1.errno(), Some(nix::libc::EBUSY));
     assert_eq!(kernel.devices().len(), 1);
+    // If only for a moment, that is waited for.
+    kernel.set_open_for(0, 3);
+    let applied = apply_to(&kernel, &wanted);
+    assert!(applied.failed.is_empty());
+    assert_eq!(kernel.devices()[0].queue, QueueMode::Mq);
 }
 
 /// Devices on drives of the fake that do not overlap: each has its own megabytes of each drive.

@@ -15,12 +15,21 @@ use crate::words::shown;
 /// Names of the processes of udev, in today's systemd and before.
 const UDEV: [&str; 2] = ["(udev-worker)", "systemd-udevd"];
 
+/// What the control groups of udev and of what it starts have in their paths.
+const UDEV_GROUP: &str = "/systemd-udevd.service";
+
+/// No process of udev's is further from it.
+const GENERATIONS: usize = 16;
+
 /// One use of a block device; shows it in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Use {
     words: String,
-    /// Whether it ends by itself: udev looks at every device that comes or was written.
+    /// Whether it ends by itself: udev, and the programs that it runs, look at every device that
+    /// comes or was written.
     pub passing: bool,
+    /// Whether all there is is a program with an open file, which it may be about to close.
+    pub open: bool,
 }
 
 impl Use {
@@ -28,6 +37,7 @@ impl Use {
         Self {
             words,
             passing: false,
+            open: false,
         }
     }
 }
@@ -38,11 +48,43 @@ impl fmt::Display for Use {
     }
 }
 
+/// A disk or a partition, as the kernel's tables name it.
+struct Place {
+    number: String,
+    node: String,
+}
+
+impl Place {
+    /// The one at this place in sysfs.
+    fn of(disk: &Path) -> Self {
+        let number = fs::read_to_string(disk.join("dev")).unwrap_or_default();
+        Self {
+            number: number.trim().to_owned(),
+            node: format!("/dev/{}", file_name(disk)),
+        }
+    }
+}
+
+/// A mounted file system.
+struct Mount {
+    number: String,
+    place: String,
+    source: String,
+}
+
+impl Mount {
+    /// Whether it is on this disk; one on several has a number of its own, and names one of them.
+    fn is_of(&self, place: &Place) -> bool {
+        self.number == place.number || self.source == place.node
+    }
+}
+
 /// Finds who uses a block device.
 #[derive(Debug)]
 pub struct Users {
     proc: PathBuf,
     sys: PathBuf,
+    run: PathBuf,
 }
 
 impl Users {
@@ -51,7 +93,13 @@ impl Users {
         Self {
             proc: "/proc".into(),
             sys: "/sys".into(),
+            run: "/run".into(),
         }
+    }
+
+    /// Whether udev has something left to look at, which may be any device.
+    pub fn udev_is_busy(&self) -> bool {
+        self.run.join("udev/queue").exists()
     }
 
     /// Uses of the block device at a path, as in "mounted at /mnt".
@@ -76,7 +124,7 @@ impl Users {
             return Vec::new();
         };
         let mut uses = self.of_one(&disk);
-        for partition in entries(&disk).filter(|entry| entry.join("partition").exists()) {
+        for partition in partitions(&disk) {
             let name = file_name(&partition);
             uses.extend(self.of_one(&partition).into_iter().map(|user| Use {
                 words: format!("{user} ({name})"),
@@ -87,39 +135,47 @@ impl Users {
     }
 
     fn of_one(&self, disk: &Path) -> Vec<Use> {
-        let node = format!("/dev/{}", file_name(disk));
-        let number = fs::read_to_string(disk.join("dev")).unwrap_or_default();
-        let mut words = self.mounts(number.trim(), &node);
-        words.extend(self.swap(&node));
+        let place = Place::of(disk);
+        let mounts = self.mount_table().into_iter();
+        let mut words: Vec<String> = mounts
+            .filter(|mount| mount.is_of(&place))
+            .map(|mount| format!("mounted at {}", shown(&mount.place)))
+            .collect();
+        if self.swaps().contains(&place.node) {
+            words.push("in use as swap".to_owned());
+        }
         words.extend(self.holders(disk));
         // A mount or a device on top has no open file; a program that has one is named only if
         // nothing else explains it, as all processes have to be looked through.
         if words.is_empty() {
-            return self.programs(&node);
+            return self.programs(&place.node);
         }
         words.into_iter().map(Use::lasting).collect()
     }
 
-    fn mounts(&self, number: &str, node: &str) -> Vec<String> {
+    fn mount_table(&self) -> Vec<Mount> {
         let table = fs::read_to_string(self.proc.join("self/mountinfo")).unwrap_or_default();
-        table
-            .lines()
-            .filter_map(|line| {
-                let (mount, source) = line.split_once(" - ")?;
-                let mut fields = mount.split(' ').skip(2);
-                let (device, place) = (fields.next()?, fields.nth(1)?);
-                let is_it = device == number || source.split(' ').nth(1)? == node;
-                is_it.then(|| format!("mounted at {}", place.replace("\\040", " ")))
+        let mount = |line: &str| {
+            let (mount, source) = line.split_once(" - ")?;
+            let mut fields = mount.split(' ').skip(2);
+            let (number, place) = (fields.next()?, fields.nth(1)?);
+            Some(Mount {
+                number: number.to_owned(),
+                place: unescaped(place),
+                source: unescaped(source.split(' ').nth(1)?),
             })
-            .collect()
+        };
+        table.lines().filter_map(mount).collect()
     }
 
-    fn swap(&self, node: &str) -> Option<String> {
-        let table = fs::read_to_string(self.proc.join("swaps")).ok()?;
-        let used = table
-            .lines()
-            .any(|line| line.split(' ').next() == Some(node));
-        used.then(|| "in use as swap".to_owned())
+    /// Paths of what is swapped to.
+    fn swaps(&self) -> Vec<String> {
+        let table = fs::read_to_string(self.proc.join("swaps")).unwrap_or_default();
+        let paths = table.lines().skip(1);
+        paths
+            .filter_map(|line| line.split([' ', '\t']).next())
+            .map(unescaped)
+            .collect()
     }
 
     fn holders(&self, disk: &Path) -> Vec<String> {
@@ -127,7 +183,7 @@ impl Users {
             .map(|holder| {
                 let name = file_name(&holder);
                 match fs::read_to_string(self.sys.join("block").join(&name).join("dm/name")) {
-                    Ok(alias) => format!("held by {name} ({})", alias.trim()),
+                    Ok(alias) => format!("held by {name} ({})", shown(alias.trim())),
                     Err(_) => format!("held by {name}"),
                 }
             })
@@ -146,26 +202,62 @@ impl Users {
             .filter(is_process)
             .filter(|process| has_it_open(process))
             .map(|process| {
-                let name = fs::read_to_string(process.join("comm")).unwrap_or_default();
-                let name = name.trim_end();
+                let (name, number) = (name_of(&process), file_name(&process));
                 Use {
-                    words: format!(
-                        "in use by {} (process {})",
-                        shown(name),
-                        file_name(&process)
-                    ),
-                    passing: UDEV.contains(&name),
+                    words: format!("in use by {} (process {number})", shown(&name)),
+                    passing: self.is_of_udev(&process),
+                    open: true,
                 }
             })
             .collect();
         programs.sort_by(|one, other| one.words.cmp(&other.words));
         programs
     }
+
+    /// Whether a process is udev's, or one that udev started, perhaps over others.
+    fn is_of_udev(&self, process: &Path) -> bool {
+        let group = fs::read_to_string(process.join("cgroup")).unwrap_or_default();
+        if group.contains(UDEV_GROUP) {
+            return true;
+        }
+        let parent = |process: &PathBuf| {
+            let status = fs::read_to_string(process.join("status")).ok()?;
+            let number = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+            Some(self.proc.join(number.trim()))
+        };
+        std::iter::successors(Some(process.to_owned()), parent)
+            .take(GENERATIONS)
+            .any(|process| UDEV.contains(&name_of(&process).as_str()))
+    }
+}
+
+/// A path as the kernel's tables have it, with what would end a field there as `\NNN`.
+fn unescaped(field: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = field.as_bytes();
+    while let [first, after @ ..] = rest {
+        let code = after.get(..3).filter(|_| *first == b'\\');
+        let code =
+            code.and_then(|code| u8::from_str_radix(std::str::from_utf8(code).ok()?, 8).ok());
+        bytes.push(code.unwrap_or(*first));
+        rest = if code.is_some() { &after[3..] } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The name of the program of a process.
+fn name_of(process: &Path) -> String {
+    let name = fs::read_to_string(process.join("comm")).unwrap_or_default();
+    name.trim_end_matches('\n').to_owned()
 }
 
 fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     let entries = fs::read_dir(folder).into_iter().flatten();
     entries.flatten().map(|entry| entry.path())
+}
+
+fn partitions(disk: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    entries(disk).filter(|entry| entry.join("partition").exists())
 }
 
 fn file_name(path: &Path) -> String {

@@ -44,11 +44,15 @@ impl Machine {
     }
 
     fn uses(&self) -> Vec<Use> {
-        let users = Users {
+        self.look().of_disk("sdb")
+    }
+
+    fn look(&self) -> Users {
+        Users {
             proc: self.root.join("proc"),
             sys: self.root.join("sys"),
-        };
-        users.of_disk("sdb")
+            run: self.root.join("run"),
+        }
     }
 }
 
@@ -69,7 +73,7 @@ fn mounts_are_found_by_number_and_by_node() {
     );
     assert_eq!(
         machine.users(),
-        ["mounted at /mnt/my disk", "mounted at /srv (sdb1)"]
+        ["mounted at \"/mnt/my disk\"", "mounted at /srv (sdb1)"]
     );
 }
 
@@ -106,23 +110,48 @@ fn a_program_is_named_if_nothing_else_is() {
 }
 
 #[test]
-fn only_a_look_of_udev_is_passing() {
+fn udev_and_what_it_started_are_passing() {
     let machine = Machine::new("passing");
-    for (process, name) in [(77, "fio"), (78, "(udev-worker)")] {
+    for (process, name, parent) in [
+        (70, "systemd-udevd", 1),
+        (77, "fio", 1),
+        (78, "(udev-worker)", 70),
+        (79, "lvm", 78),
+        (80, "sh", 1),
+        (81, "blkid", 80),
+    ] {
         machine.write(&format!("proc/{process}/comm"), &format!("{name}\n"));
+        let status = format!("Name:\t{name}\nPPid:\t{parent}\nUid:\t0\n");
+        machine.write(&format!("proc/{process}/status"), &status);
         machine.link("/dev/sdb", &format!("proc/{process}/fd/3"));
     }
-    let passing: Vec<_> = machine.uses().iter().map(|user| user.passing).collect();
+    // Its parent has ended.
+    let group = "0::/system.slice/systemd-udevd.service/udev\n";
+    machine.write("proc/81/cgroup", group);
+    let passing: Vec<_> = machine
+        .uses()
+        .iter()
+        .map(|user| (user.to_string(), user.passing, user.open))
+        .collect();
+    let is = |words: &str, passing| (words.to_owned(), passing, true);
     assert_eq!(
-        machine.users(),
+        passing,
         [
-            "in use by (udev-worker) (process 78)",
-            "in use by fio (process 77)"
+            is("in use by (udev-worker) (process 78)", true),
+            is("in use by blkid (process 81)", true),
+            is("in use by fio (process 77)", false),
+            is("in use by lvm (process 79)", true),
+            is("in use by sh (process 80)", false),
+            is("in use by systemd-udevd (process 70)", true),
         ]
     );
-    assert_eq!(passing, [true, false]);
     machine.link("../../dm-0", "sys/devices/sdb/holders/dm-0");
-    assert!(machine.uses().iter().all(|user| !user.passing));
+    assert!(
+        machine
+            .uses()
+            .iter()
+            .all(|user| !user.passing && !user.open)
+    );
 }
 
 #[test]

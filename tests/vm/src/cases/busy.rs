@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is in use stays as it is: devices, drives, ranges of drives, the module.
 
-use std::fs::File;
+use std::fs::{self, File};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use nix::errno::Errno;
 
@@ -12,9 +15,14 @@ use crate::guest::module::Module;
 use crate::guest::mount::Mount;
 use crate::guest::shunt::Device;
 use crate::guest::state::{State, refused_without_change};
+use crate::guest::udev::{LOOKS, Udev};
+use crate::guest::wait::wait_until;
 
 cases!("busy":
     an_open_device_is_not_unmapped,
+    a_device_that_is_about_to_be_closed_is_unmapped,
+    a_device_that_udev_has_a_program_look_at_is_unmapped,
+    a_device_that_udev_has_a_program_look_at_is_mapped_anew,
     a_mounted_device_is_not_unmapped,
     a_device_with_a_device_on_it_is_not_unmapped,
     the_module_is_not_unloaded_while_a_device_exists,
@@ -40,6 +48,60 @@ fn an_open_device_is_not_unmapped() {
     let device = Device::map("vol0", &flash(0).path);
     let file = File::open(device.path()).expect("the device opens");
     is_not_unmapped_until_dropped(device, file);
+}
+
+fn a_device_that_is_about_to_be_closed_is_unmapped() {
+    let _module = Module::load();
+    let device = Device::map("vol0", &flash(0).path);
+    let file = File::open(device.path()).expect("the device opens");
+    let closing = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(200));
+        drop(file);
+    });
+    device.unmap();
+    closing.join().expect("it closes the device");
+}
+
+/// Has a program of udev's open a device.
+#[track_caller]
+fn have_udev_look(udev: &Udev, device: &Device) {
+    udev.settle();
+    udev.look_slowly();
+    fs::write(format!("/sys/block/{}/uevent", device.disk()), "change").expect("it takes a word");
+    wait_until("a program of udev's has the device open", || {
+        Path::new(LOOKS).exists()
+    });
+}
+
+fn a_device_that_udev_has_a_program_look_at_is_unmapped() {
+    let _module = Module::load();
+    let udev = Udev::start();
+    let device = Device::map("vol0", &flash(0).path);
+    have_udev_look(&udev, &device);
+    device.unmap();
+    assert!(
+        !Path::new(LOOKS).exists(),
+        "it was unmapped while it was open"
+    );
+}
+
+fn a_device_that_udev_has_a_program_look_at_is_mapped_anew() {
+    const FILE: &str = "/run/busy.toml";
+    let _module = Module::load();
+    let udev = Udev::start();
+    let drive = flash(0).path;
+    let device = Device::map("vol0", &drive);
+    have_udev_look(&udev, &device);
+    fs::write(
+        FILE,
+        format!("[device.vol0]\nto = \"{drive}\"\nqueue = \"mq\"\n"),
+    )
+    .expect("/run takes files");
+    run(&format!("shunt apply {FILE}"));
+    assert_eq!(device.now()["queue"], "mq");
+    device.unmap();
+    drop(udev);
+    fs::remove_file(FILE).expect("it is there");
 }
 
 fn a_mounted_device_is_not_unmapped() {

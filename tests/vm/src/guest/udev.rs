@@ -11,6 +11,11 @@ const LINKS: [&str; 2] = ["/dev/disk", "/dev/shunt"];
 
 const RULES: &str = "/run/udev/rules.d/60-shunt.rules";
 
+const SLOW_RULES: &str = "/run/udev/rules.d/61-slow.rules";
+
+/// There while a program of [`Udev::look_slowly`] has a device open.
+pub(crate) const LOOKS: &str = "/run/udev-looks";
+
 /// The daemon.
 pub(crate) struct Udev;
 
@@ -35,6 +40,17 @@ impl Udev {
         let rules = fs::read_to_string(RULES).expect("the rules are there");
         fs::write(RULES, rules.replace("/payload/bin/shunt", "/bin/false"))
             .expect("/run takes files");
+        run("udevadm control --reload");
+    }
+
+    /// Has it run a program for each change of a device, which opens it and keeps it open for 3 s.
+    #[track_caller]
+    pub(crate) fn look_slowly(&self) {
+        let rule = format!(
+            "ACTION==\"change\", KERNEL==\"shunt[0-9]*\", ENV{{DEVTYPE}}==\"disk\", \
+             PROGRAM=\"/bin/sh -c 'exec 9<$devnode; touch {LOOKS}; sleep 3; rm {LOOKS}'\"\n"
+        );
+        fs::write(SLOW_RULES, rule).expect("/run takes files");
         run("udevadm control --reload");
     }
 
@@ -89,7 +105,9 @@ pub(crate) fn mounts(word: &str, path: &str) {
 impl Drop for Udev {
     fn drop(&mut self) {
         let _ = attempt(&["udevadm", "control", "--exit"]);
-        let _ = fs::remove_file(RULES);
+        for file in [RULES, SLOW_RULES] {
+            let _ = fs::remove_file(file);
+        }
         // Later cases find drives by the names that the kernel gave them.
         for folder in LINKS {
             let _ = fs::remove_dir_all(folder);

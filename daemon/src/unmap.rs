@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Unmapping a device, so that who has it open for a moment is no hindrance. `shunt unmap` and what
+//! carries out a plan call it.
+
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use nix::libc::EBUSY;
+
+use crate::{
+    client::Client,
+    error::Error,
+    machine::{Use, Users},
+    model::Selector,
+    transport::Transport,
+};
+
+/// How often it is tried.
+const STEP: Duration = Duration::from_millis(20);
+
+/// How long somebody is waited for who may be about to close the device: a program that has it
+/// open, or one that has ended, whose files are being closed.
+const CLOSING: Duration = Duration::from_secs(1);
+
+/// How long udev is waited for, and the programs that it runs.
+const UDEV: Duration = Duration::from_secs(10);
+
+/// Why a device was not unmapped, and who used it.
+#[derive(Debug)]
+pub struct NotUnmapped {
+    /// What the kernel said last.
+    pub error: Error,
+    /// Who used it then, as far as that could be seen.
+    pub users: Vec<Use>,
+}
+
+impl From<Error> for NotUnmapped {
+    fn from(error: Error) -> Self {
+        let users = Vec::new();
+        Self { error, users }
+    }
+}
+
+/// Unmaps a device that nobody uses. Waits, but not for long, for uses that end by themselves.
+///
+/// # Errors
+/// As [`Client::delete_device`].
+pub fn unmap<T: Transport>(client: &mut Client<T>, selector: &Selector) -> Result<(), NotUnmapped> {
+    let begun = Instant::now();
+    loop {
+        let error = match client.delete_device(selector) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.errno() == Some(EBUSY) => error,
+            Err(error) => return Err(error.into()),
+        };
+        let machine = Users::of_this_machine();
+        let device = client.device(selector);
+        let users = device.map(|device| machine.of_disk(&device.disk_name()));
+        let users = users.unwrap_or_default();
+        if begun.elapsed() >= patience(&users, machine.udev_is_busy()) {
+            return Err(NotUnmapped { error, users });
+        }
+        sleep(STEP);
+    }
+}
+
+/// How long these users are waited for.
+fn patience(users: &[Use], udev_is_busy: bool) -> Duration {
+    let closing = users.iter().all(|user| user.passing || user.open);
+    let udev = users.iter().all(|user| user.passing);
+    match (closing, udev) {
+        (false, _) => Duration::ZERO,
+        // Who is not seen may be udev all the same, which opens and closes quickly.
+        (true, true) if udev_is_busy || !users.is_empty() => UDEV,
+        (true, _) => CLOSING,
+    }
+}
