@@ -242,6 +242,11 @@ impl Device {
         }
     }
 
+    /// Whether it is in use as swap, which nothing could turn off without its node.
+    pub(crate) fn has_swap(&self) -> bool {
+        self.disk.reference().has_swap()
+    }
+
     /// Has whoever changes it give up, since it goes by force. Any context.
     pub(crate) fn doom(&self) {
         self.doomed.store(true, Ordering::Relaxed);

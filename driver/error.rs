@@ -56,6 +56,8 @@ pub(crate) enum Refused {
     },
     /// A wait that is longer than a request may ask for, in ms.
     Timeout(u32),
+    /// The device with this id is in use as swap.
+    Swap(u32),
     /// The device stands on the device with this id, which is suspended.
     OnSuspended(u32),
     /// The device with this id, which stands on it, is suspended.
@@ -221,6 +223,7 @@ impl Refused {
             Self::NameTaken(_) => EEXIST,
             Self::UnknownId(_) | Self::UnknownName => ENODEV,
             Self::Open(_)
+            | Self::Swap(_)
             | Self::OnSuspended(_)
             | Self::UnderSuspended(_)
             | Self::UnknownKeys
@@ -258,6 +261,7 @@ impl Refused {
                 )
             }
             Self::Timeout(ms) => write!(f, "timeout {ms} ms is above {TIMEOUT_MAX}"),
+            Self::Swap(id) => write!(f, "shunt{id} is in use as swap"),
             Self::OnSuspended(id) => write!(f, "it stands on shunt{id}, which is suspended"),
             Self::UnderSuspended(id) => write!(f, "shunt{id}, which stands on it, is suspended"),
             Self::Target(0, error) => error.write(f),

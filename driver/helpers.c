@@ -188,6 +188,11 @@ void shunt_synchronize_rcu_tasks(void)
 	synchronize_rcu_tasks();
 }
 
+bool shunt_bdev_is_swap(struct block_device *bdev)
+{
+	return IS_SWAPFILE(bdev->bd_mapping->host);
+}
+
 unsigned int shunt_noio_save(void)
 {
 	return memalloc_noio_save();

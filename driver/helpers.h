@@ -122,6 +122,7 @@ unsigned int shunt_major(dev_t dev);
 unsigned int shunt_minor(dev_t dev);
 
 void shunt_synchronize_rcu_tasks(void);
+bool shunt_bdev_is_swap(struct block_device *bdev);
 unsigned int shunt_noio_save(void);
 void shunt_noio_restore(unsigned int flags);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Unmapping a device, so that who has it open for a moment is no hindrance. `shunt unmap` and what
-//! carries out a plan call it.
+//! Unmapping a device, so that who has it open for a moment is no hindrance, and nothing is left that
+//! cannot be ended. `shunt unmap` and what carries out a plan call it.
 
 use std::{
     thread::sleep,
@@ -11,10 +11,11 @@ use nix::libc::EBUSY;
 
 use crate::{
     client::Client,
-    error::Error,
+    error::{Error, Refusal},
     machine::{Use, Users},
     model::Selector,
     transport::Transport,
+    words::{listed, shown},
 };
 
 /// How often it is tried.
@@ -64,6 +65,26 @@ pub fn unmap<T: Transport>(client: &mut Client<T>, selector: &Selector) -> Resul
         }
         sleep(STEP);
     }
+}
+
+/// Unmaps a device also while it is open; its I/O then fails.
+///
+/// # Errors
+/// As [`Client::force_delete_device`]. [`Error::Refused`] with `EBUSY` if there is swap on it, on a
+/// partition or in a file of a file system there: nothing could turn that off then.
+pub fn force<T: Transport>(client: &mut Client<T>, selector: &Selector) -> Result<(), Error> {
+    let device = client.device(selector)?;
+    let disk = device.disk_name();
+    let swap = Users::of_this_machine().swap_on_disk(&disk);
+    if !swap.is_empty() {
+        let swap: Vec<_> = swap.iter().map(|path| shown(path)).collect();
+        return Err(Error::Refused(Refusal {
+            errno: EBUSY,
+            text: Some(format!("{disk} is in use as swap ({})", listed(&swap))),
+            attribute: None,
+        }));
+    }
+    client.force_delete_device(selector)
 }
 
 /// How long these users are waited for.

@@ -86,6 +86,9 @@ impl DoLater for Del {
         let patience = Patience::of(sender.clone(), del.timeout_ms);
         let device = control.registry.find(&del.key)?;
         if del.force {
+            if device.has_swap() {
+                return Err(Refused::Swap(device.id()));
+            }
             device.doom();
         }
         let turn = device.turn(&patience)?;

@@ -119,6 +119,30 @@ impl Users {
         self.of_sysfs(&self.sys.join("block").join(name))
     }
 
+    /// Paths of what is swapped to on the disk with this name in `/sys/block`: itself, partitions,
+    /// and files of file systems there. Without its node nothing could turn such swap off.
+    pub fn swap_on_disk(&self, name: &str) -> Vec<String> {
+        let Ok(disk) = fs::canonicalize(self.sys.join("block").join(name)) else {
+            return Vec::new();
+        };
+        let places: Vec<Place> = std::iter::once(disk.clone())
+            .chain(partitions(&disk))
+            .map(|disk| Place::of(&disk))
+            .collect();
+        let mounts = self.mount_table();
+        let is_there = |swap: &String| {
+            // The last mount at the longest place hides the others.
+            let over = mounts
+                .iter()
+                .filter(|mount| Path::new(swap).starts_with(&mount.place));
+            let under = over.max_by_key(|mount| mount.place.len());
+            places
+                .iter()
+                .any(|place| place.node == *swap || under.is_some_and(|mount| mount.is_of(place)))
+        };
+        self.swaps().into_iter().filter(is_there).collect()
+    }
+
     fn of_sysfs(&self, link: &Path) -> Vec<Use> {
         let Ok(disk) = fs::canonicalize(link) else {
             return Vec::new();

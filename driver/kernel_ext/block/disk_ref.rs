@@ -71,6 +71,16 @@ impl DiskRef {
             unsafe { bindings::bdev_mark_dead(device.0.as_ptr(), surprise) };
         }
     }
+
+    /// Whether the disk, or a partition of it, is in use as swap. Whoever turns it on at this moment may not be seen.
+    ///
+    /// C: `IS_SWAPFILE()`, as `blkdev_write_iter()` asks it.
+    pub(crate) fn has_swap(&self) -> bool {
+        self.devices().any(|device| {
+            // SAFETY: The reference keeps the device, and that its inode.
+            unsafe { bindings::shunt_bdev_is_swap(device.0.as_ptr()) }
+        })
+    }
 }
 
 impl Drop for DiskRef {

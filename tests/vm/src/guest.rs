@@ -37,6 +37,7 @@ pub(crate) mod shunt;
 pub(crate) mod shuntd;
 pub(crate) mod state;
 pub(crate) mod stream;
+pub(crate) mod swap;
 pub(crate) mod sysfs;
 pub(crate) mod system;
 pub(crate) mod task;

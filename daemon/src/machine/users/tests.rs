@@ -97,6 +97,33 @@ fn swap_and_devices_on_top_are_found() {
 }
 
 #[test]
+fn swap_is_found_on_the_disk_its_partitions_and_in_files() {
+    let machine = Machine::new("swap-files");
+    machine.write(
+        "proc/self/mountinfo",
+        "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n\
+         22 21 8:16 / /mnt rw - ext4 /dev/disk/by-id/x rw\n\
+         23 22 8:1 / /mnt/other rw - ext4 /dev/sda1 rw\n\
+         24 21 0:40 / /srv/my\\040data rw - btrfs /dev/sdb1 rw\n",
+    );
+    machine.write(
+        "proc/swaps",
+        "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n\
+         /dev/sdb1                               partition\t4\t\t0\t\t-2\n\
+         /dev/sda2                               partition\t4\t\t0\t\t-3\n\
+         /mnt/a                                  file\t\t4\t\t0\t\t-4\n\
+         /mnt/other/b                            file\t\t4\t\t0\t\t-5\n\
+         /mnt2/c                                 file\t\t4\t\t0\t\t-6\n\
+         /srv/my\\040data/d                     file\t\t4\t\t0\t\t-7\n",
+    );
+    assert_eq!(
+        machine.look().swap_on_disk("sdb"),
+        ["/dev/sdb1", "/mnt/a", "/srv/my data/d"]
+    );
+    assert!(machine.look().swap_on_disk("dm-0").is_empty());
+}
+
+#[test]
 fn a_program_is_named_if_nothing_else_is() {
     let machine = Machine::new("programs");
     machine.write("proc/77/comm", "fio\n");

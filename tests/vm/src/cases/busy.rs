@@ -7,14 +7,17 @@ use std::thread;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use shunt::{Client, Selector};
 
 use crate::guest::command::{attempt, run};
 use crate::guest::dm::Dm;
 use crate::guest::flash::flash;
 use crate::guest::module::Module;
 use crate::guest::mount::Mount;
+use crate::guest::partition::Partition;
 use crate::guest::shunt::Device;
 use crate::guest::state::{State, refused_without_change};
+use crate::guest::swap::Swap;
 use crate::guest::udev::{LOOKS, Udev};
 use crate::guest::wait::wait_until;
 
@@ -23,6 +26,8 @@ cases!("busy":
     a_device_that_is_about_to_be_closed_is_unmapped,
     a_device_that_udev_has_a_program_look_at_is_unmapped,
     a_device_that_udev_has_a_program_look_at_is_mapped_anew,
+    a_device_in_use_as_swap_is_not_unmapped_by_force,
+    a_device_with_a_file_in_use_as_swap_is_not_unmapped_by_force,
     a_mounted_device_is_not_unmapped,
     a_device_with_a_device_on_it_is_not_unmapped,
     the_module_is_not_unloaded_while_a_device_exists,
@@ -102,6 +107,50 @@ fn a_device_that_udev_has_a_program_look_at_is_mapped_anew() {
     device.unmap();
     drop(udev);
     fs::remove_file(FILE).expect("it is there");
+}
+
+/// Sees that unmapping vol0 by force is refused, with what is in use as swap.
+#[track_caller]
+fn swap_is_not_torn_out(path: &str) {
+    let line = refused_without_change(&["unmap", "vol0", "--force"]);
+    assert!(
+        line.contains(&format!("in use as swap ({path})")) && line.contains("swapoff"),
+        "{line}"
+    );
+}
+
+fn a_device_in_use_as_swap_is_not_unmapped_by_force() {
+    let _module = Module::load();
+    let device = Device::map("vol0", &flash(0).path);
+    let part = Partition::create(device.path(), 1 << 20, 16 << 20);
+    // Another client does not look: the kernel sees what is on the disk and its partitions itself.
+    let mut client = Client::connect().expect("the module is loaded");
+    for path in [part.path(), device.path().to_owned()] {
+        let swap = Swap::on(&path);
+        swap_is_not_torn_out(&path);
+        let refused = client.force_delete_device(&Selector::name("vol0"));
+        let refused = refused.expect_err("there is swap on it");
+        assert!(refused.to_string().contains("in use as swap"), "{refused}");
+        drop(swap);
+    }
+    drop(part);
+    device.force_unmap();
+}
+
+fn a_device_with_a_file_in_use_as_swap_is_not_unmapped_by_force() {
+    let _module = Module::load();
+    let device = Device::map("vol0", &flash(0).path);
+    run(&format!("mkfs.ext4 -q -F {}", device.path()));
+    let mount = Mount::ext4(device.path());
+    let file = mount.folder().join("swap").display().to_string();
+    run(&format!(
+        "dd if=/dev/zero of={file} bs=1M count=8 status=none"
+    ));
+    run(&format!("chmod 600 {file}"));
+    let swap = Swap::on(&file);
+    swap_is_not_torn_out(&file);
+    drop((swap, mount));
+    device.force_unmap();
 }
 
 fn a_mounted_device_is_not_unmapped() {

@@ -13,8 +13,10 @@ pub(super) fn unmap<T: Transport>(mut client: Client<T>, args: &UnmapArgs) -> Re
     let what = format!("unmap {}", shown(&args.name));
     let selector = Selector::name(&args.name);
     if args.force {
-        let gone = client.force_delete_device(&selector);
-        return gone.map_err(|error| no_such_device(&what, &error));
+        return unmap::force(&mut client, &selector).map_err(|error| match error.errno() {
+            Some(EBUSY) => explain_with(&what, &error, &[], "turn it off before: swapoff PATH"),
+            _ => no_such_device(&what, &error),
+        });
     }
     unmap::unmap(&mut client, &selector).map_err(|why| match why.error.errno() {
         Some(EBUSY) => refused(&what, &why.error, &why.users, &args.name),
