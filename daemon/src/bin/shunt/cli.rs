@@ -34,14 +34,14 @@ pub(crate) enum Command {
     Suspend(SuspendArgs),
     /// Let the I/O of a suspended device go on
     Resume {
-        /// Name of the device
+        /// The device: its name, /dev/shuntN or a link to it, or N
         name: String,
     },
     /// Take up a backing device's new size
     ///
     /// The last target, or each stripe, grows if it was given without a length.
     Resize {
-        /// Name of the device
+        /// The device: its name, /dev/shuntN or a link to it, or N
         name: String,
     },
     /// Change what a device measures, or whether it refuses writes
@@ -52,12 +52,12 @@ pub(crate) enum Command {
     List,
     /// Show one device with its targets
     Show {
-        /// Name of the device
+        /// The device: its name, /dev/shuntN or a link to it, or N
         name: String,
     },
     /// Show what a device passes on of what its drives can do, and why where they differ
     Caps {
-        /// Name of the device
+        /// The device: its name, /dev/shuntN or a link to it, or N
         name: String,
     },
     /// Show statistics: what was counted since the device was mapped
@@ -181,7 +181,7 @@ pub(crate) struct TableArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RetargetArgs {
-    /// Name of the device
+    /// The device: its name, /dev/shuntN or a link to it, or N
     pub(crate) name: String,
 
     #[command(flatten)]
@@ -190,7 +190,7 @@ pub(crate) struct RetargetArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct SuspendArgs {
-    /// Name of the device
+    /// The device: its name, /dev/shuntN or a link to it, or N
     pub(crate) name: String,
 
     /// Let every file system that stands on the device write all out and stop before, or refuse if one cannot
@@ -201,7 +201,7 @@ pub(crate) struct SuspendArgs {
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("settings").required(true).multiple(true))]
 pub(crate) struct SetArgs {
-    /// Name of the device
+    /// The device: its name, /dev/shuntN or a link to it, or N
     pub(crate) name: String,
 
     /// What the device measures
@@ -220,7 +220,7 @@ pub(crate) struct SetArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct UnmapArgs {
-    /// Name of the device
+    /// The device: its name, /dev/shuntN or a link to it, or N
     pub(crate) name: String,
 
     /// Unmap it also while it is open; its I/O then fails
@@ -230,7 +230,7 @@ pub(crate) struct UnmapArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct StatsArgs {
-    /// Name of the device; all devices if left out
+    /// The device: its name, /dev/shuntN or a link to it, or N; all devices if left out
     pub(crate) name: Option<String>,
 
     /// Go on as the kernel sends samples, once in so many seconds

@@ -19,6 +19,7 @@ mod config;
 mod device;
 mod events;
 mod manual;
+mod named;
 mod refused;
 mod stats;
 #[cfg(feature = "tui")]

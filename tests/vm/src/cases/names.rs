@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Names of devices: which there may be.
+//! Names of devices: which there may be, and how a device is named on the command line.
 
-use std::fs::File;
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
 
 use crate::guest::command::{attempt, run_words};
 use crate::guest::flash::flash;
 use crate::guest::module::Module;
-use crate::guest::shunt::{Device, list, refused};
+use crate::guest::shunt::{Device, json, list, refused};
 
 cases!("names":
     white_space_and_control_characters_of_unicode_are_refused,
     a_name_that_the_link_of_a_partition_has_is_refused,
     advice_is_a_command_that_works,
+    a_device_is_named_by_its_name_node_link_or_number,
 );
 
 #[track_caller]
@@ -59,4 +61,48 @@ fn advice_is_a_command_that_works() {
         assert!(list().is_empty(), "{advice}");
         drop(open);
     }
+}
+
+fn a_device_is_named_by_its_name_node_link_or_number() {
+    const LINK: &str = "/run/link-to-device";
+    let _module = Module::load();
+    let drive = flash(0).path;
+    let _other = Device::map("other", &format!("{drive},length=8M"));
+    let device = Device::map("vol0", &format!("{drive},offset=8M,length=8M"));
+    let _number = Device::map("0", &format!("{drive},offset=16M,length=8M"));
+    let _ = fs::remove_file(LINK);
+    symlink(device.path(), LINK).expect("/run takes links");
+    let id = device.shown()["id"].to_string();
+    for said in ["vol0", device.path(), LINK, &id] {
+        let shown = json(&run_words(&["shunt", "show", said, "--json"]));
+        assert_eq!(shown["device"]["name"], "vol0", "{said}");
+        for words in [
+            &["caps", said][..],
+            &["stats", said],
+            &["suspend", said],
+            &["resume", said],
+            &["resize", said],
+            &["set", said, "--stats", "counters"],
+            &[
+                "retarget",
+                said,
+                "--to",
+                &format!("{drive},offset=8M,length=8M"),
+            ],
+        ] {
+            run_words(&[&["shunt"], words].concat());
+        }
+        assert_eq!(device.now()["stats"], "counters", "{said}");
+        run_words(&["shunt", "set", said, "--stats", "full"]);
+    }
+    // Its name goes before the number of another.
+    let shown = json(&run_words(&["shunt", "show", "0", "--json"]));
+    assert_eq!(shown["device"]["name"], "0");
+    for said in [&drive, "/dev/no-such-node", "/dev/shunt77", "77"] {
+        let line = refused(&["show", said]);
+        assert!(line.contains("shunt list shows the devices"), "{line}");
+    }
+    run_words(&["shunt", "unmap", LINK]);
+    device.assume_gone();
+    fs::remove_file(LINK).expect("it is there");
 }

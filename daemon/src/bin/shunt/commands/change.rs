@@ -4,7 +4,7 @@
 
 use shunt::{Client, DeviceChange, Error, Selector, Transport, machine::Stacking};
 
-use super::refused;
+use super::{named::selector, refused};
 use crate::{
     cli::{RetargetArgs, SetArgs, SuspendArgs},
     explain::{Failure, no_such_device, shown},
@@ -18,8 +18,8 @@ pub(super) fn retarget<T: Transport>(
     output: &mut Output<'_>,
 ) -> Result<(), Failure> {
     let (name, targets) = (&args.name, &args.table.to);
-    let present = client
-        .device(&Selector::name(name))
+    let present = selector(&mut client, name)
+        .and_then(|selector| client.device(&selector))
         .map_err(|error| no_such_device(&format!("retarget {}", shown(name)), &error))?;
     let stacking = Stacking::of_this_machine();
     for target in targets {
@@ -85,15 +85,15 @@ pub(super) fn set<T: Transport>(
 }
 
 fn named<T: Transport>(
-    client: Client<T>,
+    mut client: Client<T>,
     verb: &str,
     name: &str,
     change: &DeviceChange,
     output: &mut Output<'_>,
 ) -> Result<(), Failure> {
-    apply(client, &Selector::name(name), change, output, |error| {
-        refused::change(verb, name, error)
-    })
+    let refused = |error: &Error| refused::change(verb, name, error);
+    let selector = selector(&mut client, name).map_err(|error| refused(&error))?;
+    apply(client, &selector, change, output, refused)
 }
 
 fn apply<T: Transport>(

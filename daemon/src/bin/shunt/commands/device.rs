@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `map`, `list`, `show` and `caps`.
 
-use shunt::{Client, DeviceSpec, Selector, Transport};
+use shunt::{Client, DeviceSpec, Transport};
 
-use super::refused;
+use super::{named::selector, refused};
 use crate::{
     cli::MapArgs,
     explain::{Failure, explain, no_such_device, shown},
@@ -45,8 +45,8 @@ pub(super) fn show<T: Transport>(
     name: &str,
     output: &mut Output<'_>,
 ) -> Result<(), Failure> {
-    let device = client
-        .device(&Selector::name(name))
+    let device = selector(&mut client, name)
+        .and_then(|selector| client.device(&selector))
         .map_err(|error| no_such_device(&format!("show {}", shown(name)), &error))?;
     output.show(|| json::device(&device), || table::device(&device))
 }
@@ -56,8 +56,8 @@ pub(super) fn caps<T: Transport>(
     name: &str,
     output: &mut Output<'_>,
 ) -> Result<(), Failure> {
-    let caps = client
-        .caps(&Selector::name(name))
+    let caps = selector(&mut client, name)
+        .and_then(|selector| client.caps(&selector))
         .map_err(|error| no_such_device(&format!("show what {} can do", shown(name)), &error))?;
     output.show(|| json::caps(&caps), || table::caps(&caps))
 }

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use nix::libc::EPERM;
-use shunt::{Client, Figures, Selector, Stream, Transport, metrics::Interval, poll::readable};
+use shunt::{Client, Figures, Stream, Transport, metrics::Interval, poll::readable};
 
+use super::named::selector;
 use crate::{
     cli::StatsArgs,
     explain::{Failure, explain, no_such_device, shown},
@@ -30,7 +31,9 @@ pub(super) fn stats<T: Transport>(
         return watch(client, args, output);
     }
     let stats = match &args.name {
-        Some(name) => client.stats(&Selector::name(name)).map(|one| vec![one]),
+        Some(name) => selector(&mut client, name)
+            .and_then(|selector| client.stats(&selector))
+            .map(|one| vec![one]),
         None => client.all_stats(),
     };
     let stats = stats.map_err(|error| no_such_device(&what(args), &error))?;
@@ -109,7 +112,9 @@ impl<T: Transport> Followed<T> {
                 Err(error) => return Err(explain("set the interval", &error)),
             }
         }
-        let only = args.name.as_ref().map(Selector::name);
+        let only = args.name.as_deref();
+        let only = only.map(|name| selector(&mut client, name)).transpose();
+        let only = only.map_err(|error| no_such_device(&what, &error))?;
         let stream = Stream::start(client, only).map_err(|error| no_such_device(&what, &error))?;
         Ok(Self {
             stream,

@@ -2,8 +2,9 @@
 //! `unmap`.
 
 use nix::libc::EBUSY;
-use shunt::{Client, Error, Selector, Transport, machine::Use, unmap, words::pasted};
+use shunt::{Client, Error, Transport, machine::Use, unmap, words::pasted};
 
+use super::named::selector;
 use crate::{
     cli::UnmapArgs,
     explain::{Failure, explain_with, no_such_device, shown},
@@ -11,7 +12,8 @@ use crate::{
 
 pub(super) fn unmap<T: Transport>(mut client: Client<T>, args: &UnmapArgs) -> Result<(), Failure> {
     let what = format!("unmap {}", shown(&args.name));
-    let selector = Selector::name(&args.name);
+    let selector = selector(&mut client, &args.name);
+    let selector = selector.map_err(|error| no_such_device(&what, &error))?;
     if args.force {
         return unmap::force(&mut client, &selector).map_err(|error| match error.errno() {
             Some(EBUSY) => explain_with(&what, &error, &[], "turn it off before: swapoff PATH"),
