@@ -58,6 +58,14 @@ impl Stacking {
         layers
     }
 
+    /// Names of the disks and partitions that the disk with this name stands on directly.
+    pub fn drives(&self, name: &str) -> Vec<String> {
+        let place = self.sys.join("class/block").join(name);
+        let mut drives: Vec<_> = slaves(&place).map(|link| file_name(&link)).collect();
+        drives.sort();
+        drives
+    }
+
     fn search(&self, link: &Path, disk: &str, seen: &mut Vec<PathBuf>) -> Option<Vec<String>> {
         let place = whole(link)?;
         // Several ways may lead to one disk; each is looked at once.

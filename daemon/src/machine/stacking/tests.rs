@@ -131,6 +131,8 @@ fn what_lies_below_is_told_in_layers() {
         [vec!["dm-0"], vec!["sdb", "shunt0"], vec!["sdb"]]
     );
     assert_eq!(layers("shunt0"), [["sdb"]]);
+    let sys = machine.root.clone();
+    assert_eq!(Stacking { sys }.drives("dm-0"), ["sdb1", "shunt0"]);
     assert!(layers("sdb1").is_empty());
     assert!(layers("no-such-disk").is_empty());
     machine.put_on("sdb", "dm-0");

@@ -101,6 +101,8 @@ fn a_file_system_that_is_made_on_a_device_is_found() {
     wait_for_link(&by_label("first"), None);
     udev.settle();
     device.unmap();
+    // Nobody has written to the drive itself.
+    wait_for_link(&by_label("other"), Some(&drive.0.name));
     drop((drive, udev));
 }
 
@@ -197,10 +199,12 @@ fn a_retarget_leads_the_links_to_what_is_there_now() {
     );
     let device = Device::map("vol0", &one.part());
     wait_for_link(&by_label("one"), Some(device.disk()));
+    run(&format!("tune2fs -L changed {}", device.path()));
+    wait_for_link(&by_label("changed"), Some(device.disk()));
     udev.settle();
     device.retarget(&other.part());
     wait_for_link(&by_label("other"), Some(device.disk()));
-    wait_for_link(&by_label("one"), Some(&one.0.name));
+    wait_for_link(&by_label("changed"), Some(&one.0.name));
     assert_eq!(known(device.path(), "LABEL"), "other");
     mounts("LABEL=other", device.path());
     udev.settle();

@@ -2,7 +2,10 @@
 //! `udev-name`: what the rules of udev link a device by, and which of several that show the same
 //! they prefer. They run it for each event of a disk or partition of ours, and of device-mapper.
 
-use std::time::{Duration, Instant};
+use std::{
+    env,
+    time::{Duration, Instant},
+};
 
 use nix::libc::ENODEV;
 use shunt::{
@@ -16,6 +19,9 @@ use crate::{
 
 /// The kernel announces a disk a moment before it answers for the device.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where udev keeps the drives of a disk, and gives them to the program again.
+const DRIVES: &str = "SHUNT_DRIVES";
 
 /// Number of the device that a disk is, or that a partition is of.
 pub(super) fn number(disk: &str) -> Option<u32> {
@@ -56,8 +62,27 @@ pub(super) fn udev_name<T: Transport>(
     };
     let (name, state) = (encoded(&device.name), device.state.name());
     let depth = depth(&Stacking::of_this_machine().layers(disk));
-    let text = format!("SHUNT_NAME={name}\nSHUNT_STATE={state}\n{depth}");
+    let before = env::var(DRIVES).unwrap_or_default();
+    let drives = drives(&before, &Stacking::of_this_machine().drives(disk));
+    let text = format!("SHUNT_NAME={name}\nSHUNT_STATE={state}\n{depth}{drives}");
     output.bytes(text.as_bytes())
+}
+
+/// The drives that a disk is on, and those that it was on before: udev looks at those again.
+fn drives(before: &str, now: &[String]) -> String {
+    let now: Vec<String> = now
+        .iter()
+        .map(|name| format!("/sys/class/block/{name}"))
+        .collect();
+    let left = before
+        .split(' ')
+        .filter(|drive| !now.iter().any(|one| one == drive));
+    let left: Vec<&str> = left.collect();
+    format!(
+        "{DRIVES}={}\nSHUNT_LEFT={}\n",
+        now.join(" "),
+        left.join(" ")
+    )
 }
 
 fn depth(layers: &[Vec<String>]) -> String {
@@ -144,9 +169,31 @@ mod tests {
                 told(&kernel, disk).unwrap(),
                 "SHUNT_NAME=back\\x5cup\\x7b\\x22ä\\x22\\x7d\\x241.\\x25k\n\
                  SHUNT_STATE=live\n\
-                 SHUNT_DEPTH=0\n"
+                 SHUNT_DEPTH=0\n\
+                 SHUNT_DRIVES=\n\
+                 SHUNT_LEFT=\n"
             );
         }
+    }
+
+    #[test]
+    fn drives_that_a_disk_has_left_are_told() {
+        let drives = |before, now: &[&str]| {
+            let now: Vec<String> = now.iter().map(|name| (*name).to_owned()).collect();
+            drives(before, &now)
+        };
+        assert_eq!(
+            drives("", &["sdb", "sdc1"]),
+            "SHUNT_DRIVES=/sys/class/block/sdb /sys/class/block/sdc1\nSHUNT_LEFT=\n"
+        );
+        assert_eq!(
+            drives(
+                "/sys/class/block/sdb /sys/class/block/sdc1",
+                &["sdb", "sdd"]
+            ),
+            "SHUNT_DRIVES=/sys/class/block/sdb /sys/class/block/sdd\n\
+             SHUNT_LEFT=/sys/class/block/sdc1\n"
+        );
     }
 
     #[test]
