@@ -2,17 +2,18 @@
 //! Carries out a [`plan`](crate::plan), each device whole or not at all. `shunt apply` uses all of it,
 //! the daemon takes its own steps.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use crate::{
     client::Client,
     config::Wanted,
     error::{Error, Result},
     machine::Machine,
-    model::{Device, DeviceChange, DeviceSpec, Selector, TargetSpec},
-    plan::{Action, Authority, Plan, Step, plan},
+    model::{Device, DeviceChange, DeviceSpec, Selector},
+    plan::{Action, Authority, Memory, Plan, Step, plan},
     transport::Transport,
     unmap::unmap,
+    words::shown,
 };
 
 /// What [`apply`] did, and what is left.
@@ -20,10 +21,52 @@ use crate::{
 pub struct Applied {
     /// Steps that were done, in their order, each with the device as it was then.
     pub done: Vec<(Step, Device)>,
-    /// Steps that the kernel refused; those devices are as they were.
-    pub failed: Vec<(Step, Error)>,
+    /// Steps that were refused, or that somebody else took back.
+    pub failed: Vec<(Step, Failed)>,
     /// The plan as it is now.
     pub rest: Plan,
+}
+
+/// Why a step was not done.
+#[derive(Debug)]
+pub struct Failed {
+    /// What was refused.
+    pub error: Error,
+    /// What the device is now.
+    pub left: Left,
+}
+
+/// What a step that failed leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// The device is as it was.
+    AsItWas,
+    /// It was moved to where it is wanted, and is not as wanted otherwise. To take that back would
+    /// move it once more, by paths that may lead elsewhere by now.
+    InPart,
+    /// It was unmapped, and could be mapped neither as it is wanted nor as it was.
+    Gone,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            left: Left::AsItWas,
+        }
+    }
+}
+
+/// `/dev/sdb is busy; it stays as it was`
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let left = match self.left {
+            Left::AsItWas => "it stays as it was",
+            Left::InPart => "its table is as it is wanted now, the rest is not",
+            Left::Gone => "it is unmapped now, until it can be mapped",
+        };
+        write!(f, "{}; {left}", self.error)
+    }
 }
 
 /// Makes the devices as they are wanted, as far as that is possible. What one device gives up
@@ -40,24 +83,35 @@ pub fn apply<T: Transport, M: Machine>(
     let mut applied = Applied::default();
     let mut done: BTreeMap<String, Step> = BTreeMap::new();
     loop {
+        let (machine, memory) = (machine(), Memory::default());
         let present = client.devices()?;
-        applied.rest = plan(wanted, &present, &machine(), Authority::Apply);
-        let mut steps = std::mem::take(&mut applied.rest.steps);
-        // What was done and is to be done again has no effect; once is enough.
-        steps.retain(|step| done.get(&step.device) != Some(step));
-        applied.failed.clear();
-        let before = done.len();
+        applied.rest = plan(wanted, &present, &machine, &memory, Authority::Apply);
+        let steps = std::mem::take(&mut applied.rest.steps);
+        // What was done and is to be done again had no effect, or somebody takes it back each time.
+        let is_done = |step: &Step| {
+            done.get(&step.device)
+                .is_some_and(|done| done.is_like(step))
+        };
+        let (again, steps): (Vec<_>, Vec<_>) = steps.into_iter().partition(is_done);
+        applied.failed = again
+            .into_iter()
+            .map(|step| (step, Error::TakenBack.into()))
+            .collect();
+        let before = applied.done.len();
         for step in steps {
             match carry_out(client, &step) {
                 Ok(device) => {
                     done.insert(step.device.clone(), step.clone());
                     applied.done.push((step, device));
                 }
-                Err(error @ (Error::NotLoaded | Error::Unloaded)) => return Err(error),
-                Err(error) => applied.failed.push((step, error)),
+                Err(Failed {
+                    error: error @ (Error::NotLoaded | Error::Unloaded),
+                    ..
+                }) => return Err(error),
+                Err(failed) => applied.failed.push((step, failed)),
             }
         }
-        if done.len() == before {
+        if applied.done.len() == before {
             return Ok(applied);
         }
     }
@@ -66,103 +120,75 @@ pub fn apply<T: Transport, M: Machine>(
 /// Does what a step says, and returns the device as it is then.
 ///
 /// # Errors
-/// What the kernel refused; the device is as it was before. If a device that had to be unmapped
-/// cannot be mapped again, neither as wanted nor as it was, it is gone, and a warning is logged.
-pub fn carry_out<T: Transport>(client: &mut Client<T>, step: &Step) -> Result<Device> {
+/// What the kernel refused, and what that leaves.
+pub fn carry_out<T: Transport>(client: &mut Client<T>, step: &Step) -> Result<Device, Failed> {
     match &step.action {
-        Action::Map(spec) => client.create_device(spec),
-        Action::Remap { before, spec } => remap(client, before, spec),
+        Action::Map(spec) => Ok(client.create_device(spec)?),
+        Action::Remap { before, spec, back } => remap(client, before, spec, back.as_ref()),
         Action::Change {
             before,
             table,
             stats,
             read_only,
         } => {
-            let table = table.clone().map(|(targets, stripe)| {
-                let back = DeviceChange::Retarget {
-                    targets: specs(before),
-                    stripe: before.stripe,
-                };
-                (DeviceChange::Retarget { targets, stripe }, back)
-            });
-            let settings = (stats.is_some() || read_only.is_some()).then(|| {
-                let (stats, read_only) = (*stats, *read_only);
-                let back = DeviceChange::Settings {
-                    stats: stats.map(|_| before.stats),
-                    read_only: read_only.map(|_| before.read_only),
-                };
-                (DeviceChange::Settings { stats, read_only }, back)
-            });
-            let mut changes: Vec<_> = table.into_iter().chain(settings).collect();
-            // A drive that cannot be written is taken by a device that refuses writes already.
-            if *read_only == Some(true) {
-                changes.reverse();
-            }
-            change(client, before, &changes)
-        }
-    }
-}
-
-/// Makes changes one after the other; if one is refused, takes back those before it.
-fn change<T: Transport>(
-    client: &mut Client<T>,
-    before: &Device,
-    changes: &[(DeviceChange, DeviceChange)],
-) -> Result<Device> {
-    let selector = Selector::Id(before.id);
-    let mut device = before.clone();
-    for (number, (wanted, _)) in changes.iter().enumerate() {
-        match client.change_device(&selector, wanted) {
-            Ok(changed) => device = changed,
-            Err(error) => {
-                for (_, back) in changes[..number].iter().rev() {
-                    if let Err(why) = client.change_device(&selector, back) {
-                        log::warn!("{} is changed in part: {why}", before.name);
+            let settings = |stats, read_only| DeviceChange::Settings { stats, read_only };
+            let table = table.clone();
+            let table = table.map(|(targets, stripe)| DeviceChange::Retarget { targets, stripe });
+            let is_table = |change: &DeviceChange| matches!(change, DeviceChange::Retarget { .. });
+            // A drive that cannot be written is taken by a device that refuses writes already, and left by
+            // one that does so still. What it measures can always be set.
+            let locks = read_only
+                .filter(|read_only| *read_only)
+                .map(|_| settings(None, *read_only));
+            let opens = read_only
+                .filter(|read_only| !*read_only)
+                .map(|_| settings(None, *read_only));
+            let stats = stats.map(|stats| settings(Some(stats), None));
+            let changes = [locks, table, opens, stats];
+            let selector = Selector::of(before);
+            let (mut device, mut moved, mut locked) = (before.clone(), false, false);
+            for change in changes.into_iter().flatten() {
+                match client.change_device(&selector, &change) {
+                    Ok(changed) => device = changed,
+                    Err(error) => {
+                        let left = match moved {
+                            true => Left::InPart,
+                            false => Left::AsItWas,
+                        };
+                        if locked && !moved {
+                            let back = settings(None, Some(before.read_only));
+                            if let Err(why) = client.change_device(&selector, &back) {
+                                log::warn!("{} refuses writes now: {why}", shown(&before.name));
+                            }
+                        }
+                        return Err(Failed { error, left });
                     }
                 }
-                return Err(error);
+                moved |= is_table(&change);
+                locked |= !is_table(&change);
             }
+            Ok(device)
         }
     }
-    Ok(device)
 }
 
 fn remap<T: Transport>(
     client: &mut Client<T>,
     before: &Device,
     spec: &DeviceSpec,
-) -> Result<Device> {
-    unmap(client, &Selector::Id(before.id)).map_err(|why| why.error)?;
+    back: Option<&DeviceSpec>,
+) -> Result<Device, Failed> {
+    unmap(client, &Selector::of(before)).map_err(|why| why.error)?;
     let error = match client.create_device(spec) {
         Ok(device) => return Ok(device),
-        Err(error @ (Error::NotLoaded | Error::Unloaded)) => return Err(error),
         Err(error) => error,
     };
-    let again = DeviceSpec {
-        name: before.name.clone(),
-        queue: before.queue,
-        stats: before.stats,
-        read_only: before.read_only,
-        targets: specs(before),
-        stripe: before.stripe,
+    let again = back.map(|back| client.create_device(back));
+    let left = match again {
+        Some(Ok(_)) => Left::AsItWas,
+        Some(Err(_)) | None => Left::Gone,
     };
-    if let Err(why) = client.create_device(&again) {
-        log::warn!(
-            "{} is unmapped: it cannot be mapped as it was: {why}",
-            before.name
-        );
-    }
-    Err(error)
-}
-
-/// The table of a device as one that is wanted.
-fn specs(device: &Device) -> Vec<TargetSpec> {
-    let specs = device.targets.iter().map(|target| TargetSpec {
-        path: target.path.clone(),
-        offset: target.offset,
-        length: Some(target.length),
-    });
-    specs.collect()
+    Err(Failed { error, left })
 }
 
 #[cfg(test)]

@@ -108,7 +108,8 @@ impl<T: Transport> Client<T> {
     /// Changes a device and returns it as it is then.
     ///
     /// # Errors
-    /// [`Error::Refused`] with the kernel's words; then nothing changed.
+    /// [`Error::Refused`] with the kernel's words, with `ESTALE` if another device has the number of
+    /// [`Selector::Exactly`]; then nothing changed.
     pub fn change_device(&mut self, selector: &Selector, change: &DeviceChange) -> Result<Device> {
         let drives = match change {
             DeviceChange::Retarget { targets, .. } => self.open(targets)?,

@@ -63,6 +63,17 @@ pub struct Wanted {
     pub place: Place,
 }
 
+impl Wanted {
+    /// Whether a device that is made as this one wants it is as the other wants it, too.
+    pub fn is_made_like(&self, other: &Self) -> bool {
+        let made = |wanted: &Self| {
+            let settings = (wanted.queue, wanted.stats, wanted.read_only);
+            (wanted.targets.clone(), wanted.stripe, settings)
+        };
+        made(self) == made(other)
+    }
+}
+
 /// One piece of the table of a device that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WantedTarget {

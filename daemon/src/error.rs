@@ -5,7 +5,7 @@
 use std::{fmt, io};
 
 /// Result of a call of this library.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a call failed.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub enum Error {
     Malformed(String),
     /// The devices changed during each of so many attempts to list them.
     Unsettled(u32),
+    /// A change was made and is not there any more.
+    TakenBack,
 }
 
 /// A refusal of the kernel.
@@ -70,6 +72,10 @@ impl fmt::Display for Error {
             Self::Malformed(what) => write!(
                 f,
                 "the kernel's answer is not understood: {what}; use a shunt and a shunt.ko of the same release"
+            ),
+            Self::TakenBack => f.write_str(
+                "it was done and is not so any more: somebody else takes it back, such as a shuntd that \
+                 keeps to another file",
             ),
             Self::Unsettled(attempts) => write!(
                 f,

@@ -5,11 +5,13 @@
 use crate::{config::DriveName, model::Target};
 
 mod drives;
+mod identity;
 mod links;
 mod stacking;
 mod users;
 
 pub use drives::ThisMachine;
+pub use identity::Identity;
 pub use stacking::Stacking;
 pub use users::{Use, Users};
 
@@ -25,8 +27,11 @@ pub trait Machine {
     /// Lasting uses of a disk, as in "mounted at /mnt".
     fn users(&self, disk: &str) -> Vec<String>;
 
-    /// The name of a backing device that holds for longest.
+    /// The name of a backing device that holds for longest and leads to it now.
     fn lasting_name(&self, target: &Target) -> DriveName;
+
+    /// Whether all drives that there are have their names: at a boot they come one after the other.
+    fn is_settled(&self) -> bool;
 }
 
 /// What [`Machine::find`] found.
@@ -55,4 +60,13 @@ pub struct Drive {
     pub size: u64,
     /// Smallest I/O that it takes, in bytes.
     pub logical_block_size: u32,
+    /// What tells it from others.
+    pub identity: Identity,
+}
+
+impl Drive {
+    /// Its numbers.
+    pub fn number(&self) -> (u32, u32) {
+        (self.major, self.minor)
+    }
 }

@@ -88,6 +88,18 @@ pub struct Target {
     pub state: State,
 }
 
+impl Target {
+    /// Whether it is on the backing device with these numbers; one that was lost is on none.
+    pub fn is_on(&self, number: (u32, u32)) -> bool {
+        self.state != State::Lost && self.number() == number
+    }
+
+    /// Major and minor number of the backing device.
+    pub fn number(&self) -> (u32, u32) {
+        (self.major, self.minor)
+    }
+}
+
 /// A device that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceSpec {

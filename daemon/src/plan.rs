@@ -4,12 +4,12 @@
 //! it; [`apply`](crate::apply) carries it out.
 //!
 //! ```
-//! use shunt::{config, plan::{plan, Authority}, transport::fake::{Drive, Fake}};
+//! use shunt::{config, plan::{plan, Authority, Memory}, transport::fake::{Drive, Fake}};
 //!
 //! let machine = Fake::new();
 //! machine.add_drive("/dev/sdb", Drive::new(8, 16, 1 << 30));
 //! let wanted = config::parse("shunt.toml", "[device.vol0]\nto = '/dev/sdb'").unwrap();
-//! let plan = plan(&wanted, &[], &machine, Authority::Apply);
+//! let plan = plan(&wanted, &[], &machine, &Memory::default(), Authority::Apply);
 //! assert_eq!(plan.steps[0].to_string(), "map vol0 on /dev/sdb");
 //! ```
 
@@ -17,13 +17,17 @@ use std::{collections::BTreeMap, fmt};
 
 use crate::{
     config::{Place, Wanted, check},
-    machine::{Found, Machine},
+    machine::{Drive, Found, Machine},
     model::{Device, DeviceSpec, StatsMode, TargetSpec},
     words::{listed, shown},
 };
 
 mod compare;
+mod memory;
+mod row;
 mod table;
+
+pub use memory::Memory;
 
 /// On whose word the devices are changed, and so how far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +70,14 @@ pub struct Step {
     pub differences: Vec<Difference>,
 }
 
+impl Step {
+    /// Whether it changes the same in the same way; the device may be another by now.
+    pub fn is_like(&self, other: &Self) -> bool {
+        (&self.device, self.action.name(), &self.differences)
+            == (&other.device, other.action.name(), &other.differences)
+    }
+}
+
 /// What a step does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -88,6 +100,9 @@ pub enum Action {
         before: Device,
         /// The device as it is wanted.
         spec: DeviceSpec,
+        /// The device as it is, to map it so again if it cannot be mapped as wanted; none if its
+        /// paths do not lead to its drives any more.
+        back: Option<DeviceSpec>,
     },
 }
 
@@ -135,13 +150,13 @@ fn all(differences: &[Difference]) -> String {
     words.join(", ")
 }
 
-/// `retarget vol0: target 1 /dev/sdb -> /dev/sdc`
+/// `retarget vol0: target 1 /dev/sdb (8:16) -> /dev/sdc (8:32)`
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.action.name(), shown(&self.device))?;
         match &self.action {
             Action::Map(spec) => {
-                let paths: Vec<_> = spec.targets.iter().map(|t| t.path.as_str()).collect();
+                let paths: Vec<_> = spec.targets.iter().map(|t| shown(&t.path)).collect();
                 match paths.as_slice() {
                     [_, _, _, _, ..] => write!(f, " on {} and {} more", paths[0], paths.len() - 1),
                     paths => write!(f, " on {}", listed(paths)),
@@ -170,7 +185,8 @@ pub struct Waiting {
 /// `vol0 waits for /dev/sdb`
 impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, drives) = (shown(&self.device), listed(&self.drives));
+        let drives: Vec<_> = self.drives.iter().map(|drive| shown(drive)).collect();
+        let (name, drives) = (shown(&self.device), listed(&drives));
         if self.skip && !self.mapped {
             let verb = if self.drives.len() == 1 { "is" } else { "are" };
             write!(f, "{name} is left out: {drives} {verb} missing")
@@ -205,13 +221,27 @@ impl Plan {
     }
 }
 
+/// What a comparison goes by.
+struct Asked<'a> {
+    machine: &'a dyn Machine,
+    memory: &'a Memory,
+    authority: Authority,
+}
+
 /// Compares the devices that are wanted with those that are `present`, on the drives of a machine.
+/// `memory` is what is known of the drives from before; who may do all of a plan needs none.
 pub fn plan(
     wanted: &[Wanted],
     present: &[Device],
     machine: &dyn Machine,
+    memory: &Memory,
     authority: Authority,
 ) -> Plan {
+    let asked = Asked {
+        machine,
+        memory,
+        authority,
+    };
     let mut others: BTreeMap<&str, &Device> = present
         .iter()
         .map(|device| (device.name.as_str(), device))
@@ -237,20 +267,42 @@ pub fn plan(
         });
         let found: Vec<_> = found.collect();
         match device {
-            Some(device) => compare::compare(wanted, device, &found, machine, authority, &mut plan),
-            None => match table::specs(wanted, &found, None) {
-                Some(targets) => plan.steps.push(Step {
-                    device: wanted.name.clone(),
-                    place: wanted.place.clone(),
-                    action: Action::Map(spec(wanted, targets)),
-                    differences: Vec::new(),
-                }),
-                None => plan.waiting.push(waiting(wanted, &found, false)),
-            },
+            Some(device) => compare::compare(wanted, device, &found, &asked, &mut plan),
+            None => map(wanted, &found, &asked, &mut plan),
         }
     }
     plan.others = others.into_keys().map(str::to_owned).collect();
     plan
+}
+
+/// Puts into the plan what is to be said or done about a device that is not there.
+fn map(wanted: &Wanted, found: &[Option<Drive>], asked: &Asked<'_>, plan: &mut Plan) {
+    let Some(targets) = table::specs(wanted, found, None) else {
+        plan.waiting.push(waiting(wanted, found, false));
+        return;
+    };
+    let mut rows = wanted.targets.iter().zip(found);
+    let stranger = rows.find_map(|(row, drive)| {
+        let drive = drive.as_ref()?;
+        let stranger = asked.memory.is_stranger(&row.drive, drive);
+        stranger.then_some(drive)
+    });
+    match stranger {
+        Some(drive) if asked.authority == Authority::Keep => plan.left.push(Remark {
+            device: wanted.name.clone(),
+            place: wanted.place.clone(),
+            text: format!(
+                "{} is another drive than it was; it is not mapped by itself, but by a reload or shunt apply",
+                row::numbered(drive)
+            ),
+        }),
+        _ => plan.steps.push(Step {
+            device: wanted.name.clone(),
+            place: wanted.place.clone(),
+            action: Action::Map(spec(wanted, targets)),
+            differences: Vec::new(),
+        }),
+    }
 }
 
 fn spec(wanted: &Wanted, targets: Vec<TargetSpec>) -> DeviceSpec {
@@ -264,7 +316,7 @@ fn spec(wanted: &Wanted, targets: Vec<TargetSpec>) -> DeviceSpec {
     }
 }
 
-fn waiting(wanted: &Wanted, found: &[Option<crate::machine::Drive>], mapped: bool) -> Waiting {
+fn waiting(wanted: &Wanted, found: &[Option<Drive>], mapped: bool) -> Waiting {
     let pairs = wanted.targets.iter().zip(found);
     let missing = pairs.filter(|(_, drive)| drive.is_none());
     let mut drives: Vec<_> = missing

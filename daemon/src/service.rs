@@ -9,11 +9,15 @@ use nix::poll::PollFd;
 use crate::{error::Result, poll::wait_for, transport::Kernel};
 
 mod drives;
+mod hand;
 mod keeper;
+mod kept;
+mod presence;
 mod wants;
 
 pub use drives::{Drives, News};
 pub use keeper::{Keeper, Report};
+pub use presence::Presence;
 pub use wants::Wants;
 
 /// Something that the loop waits for besides the kernel: signals, drives that come, programs that
@@ -66,7 +70,8 @@ pub fn run<K: Kernel>(keeper: &mut Keeper<K>, sources: &mut [&mut dyn Source<K>]
         for source in sources.iter() {
             source.descriptors(&mut descriptors);
         }
-        let deadline = sources.iter().filter_map(|source| source.deadline()).min();
+        let deadlines = sources.iter().filter_map(|source| source.deadline());
+        let deadline = deadlines.chain(keeper.deadline()).min();
         wait_for(&mut descriptors, deadline.map(remaining))?;
     }
 }

@@ -59,8 +59,8 @@ pub trait Transport {
     fn subscribe(&mut self, group: &CStr) -> Result<Self::Events>;
 }
 
-/// A kernel whose module may come and go, as the daemon sees it.
-pub trait Kernel {
+/// A kernel whose module may come and go, as the daemon sees it. Every clone is the same one.
+pub trait Kernel: Clone + Send + 'static {
     /// How it is asked.
     type Transport: Transport;
     /// How it tells that the module came.

@@ -102,13 +102,121 @@ fn a_device_that_somebody_opened_since_the_plan_is_not_unmapped() {
     let wanted = parsed("[device.v]\nto = '/dev/d0'\nqueue = 'mq'\n");
     kernel.set_open_for(0, 10_000);
     let applied = apply_to(&kernel, &wanted);
-    assert_eq!(applied.failed[0].1.errno(), Some(nix::libc::EBUSY));
+    assert_eq!(applied.failed[0].1.error.errno(), Some(nix::libc::EBUSY));
     assert_eq!(kernel.devices().len(), 1);
     // If only for a moment, that is waited for.
     kernel.set_open_for(0, 3);
     let applied = apply_to(&kernel, &wanted);
     assert!(applied.failed.is_empty());
     assert_eq!(kernel.devices()[0].queue, QueueMode::Mq);
+}
+
+/// A remap that fails half way goes back to the same drives, however long these are by then, or not at
+/// all.
+#[test]
+fn what_cannot_be_mapped_anew_goes_back_to_its_own_drives_and_grows_as_before() {
+    let mapped = parsed("[device.v]\nto = '/dev/d0'\n[device.w]\nto = '/dev/d1'\n");
+    let wanted = parsed("[device.v]\nto = '/dev/d1'\nqueue = 'mq'\n");
+    let kernel = self::kernel();
+    apply_to(&kernel, &mapped);
+    let applied = apply_to(&kernel, &wanted);
+    assert_eq!(applied.failed[0].1.left, Left::AsItWas);
+    kernel.add_drive("/dev/d0", Drive::new(8, 0, 32 * MIB));
+    let mut client = Client::new(kernel.clone());
+    let grown = client.change_device(&Selector::name("v"), &DeviceChange::Resize);
+    assert_eq!(grown.unwrap().size, 32 * MIB);
+
+    let kernel = self::kernel();
+    apply_to(&kernel, &mapped);
+    kernel.add_drive("/dev/d0", Drive::new(8, 99, 16 * MIB));
+    let applied = apply_to(&kernel, &wanted);
+    assert_eq!(applied.failed[0].1.left, Left::Gone);
+    assert!(kernel.devices().iter().all(|device| device.name != "v"));
+}
+
+#[test]
+fn a_step_never_hits_another_device_that_has_the_number_by_now() {
+    let kernel = kernel();
+    apply_to(&kernel, &parsed("[device.v]\nto = '/dev/d0'\n"));
+    for wanted in [
+        "[device.v]\nto = '/dev/d1'\n",
+        "[device.v]\nto = '/dev/d0'\nqueue = 'mq'\n",
+    ] {
+        let wanted = parsed(wanted);
+        let memory = Memory::default();
+        let plan = plan(
+            &wanted,
+            &kernel.devices(),
+            &kernel,
+            &memory,
+            Authority::Apply,
+        );
+        let mut client = Client::new(kernel.clone());
+        client.delete_device(&Selector::Id(0)).unwrap();
+        apply_to(&kernel, &parsed("[device.tmp]\nto = '/dev/d2'\n"));
+        let before = kernel.devices();
+        let failed = carry_out(&mut client, &plan.steps[0]).unwrap_err();
+        assert_eq!(failed.error.errno(), Some(nix::libc::ESTALE));
+        assert_eq!(kernel.devices(), before);
+        client.delete_device(&Selector::Id(0)).unwrap();
+        apply_to(&kernel, &parsed("[device.v]\nto = '/dev/d0'\n"));
+    }
+}
+
+#[test]
+fn a_step_that_somebody_takes_back_counts_as_failed() {
+    let kernel = kernel();
+    apply_to(&kernel, &parsed("[device.v]\nto = '/dev/d0'\n"));
+    let looks = std::cell::Cell::new(0);
+    let machine = || {
+        looks.set(looks.get() + 1);
+        if looks.get() > 1 {
+            let back = DeviceChange::Retarget {
+                targets: vec![crate::TargetSpec::whole("/dev/d0")],
+                stripe: None,
+            };
+            let mut other = Client::new(kernel.clone());
+            other.change_device(&Selector::name("v"), &back).unwrap();
+        }
+        kernel.clone()
+    };
+    let wanted = parsed("[device.v]\nto = '/dev/d1'\n[device.w]\nto = '/dev/d2'\n");
+    let applied = apply(&mut Client::new(kernel.clone()), &wanted, machine).unwrap();
+    assert_eq!(applied.failed.len(), 1, "{applied:?}");
+    assert!(matches!(applied.failed[0].1.error, Error::TakenBack));
+}
+
+/// For any state of the devices and any names of the drives.
+#[test]
+fn to_apply_what_is_exported_does_nothing() {
+    let kernel = kernel();
+    apply_to(
+        &kernel,
+        &parsed(
+            "[device.live]\nto = '/dev/d0'\n[device.moved]\nto = '/dev/d1'\n\
+             [device.lost]\nto = '/dev/d2'\n[device.other]\nto = '/dev/d3'\n",
+        ),
+    );
+    // A copy has the name, and the drive has another.
+    kernel.add_drive("/dev/d1", Drive::new(8, 99, 16 * MIB));
+    kernel.add_drive("/dev/its-other-name", Drive::new(8, 16, 16 * MIB));
+    kernel.remove_drive("/dev/d2");
+    kernel.remove_drive("/dev/d3");
+    kernel.add_drive("/dev/d3", Drive::new(8, 98, 16 * MIB));
+    let before = kernel.devices();
+    let (wanted, left_out) = config::wanted(&before, &kernel);
+    let text = config::export(&wanted);
+    assert!(text.contains("/dev/its-other-name"), "{text}");
+    assert!(
+        left_out[0].starts_with("other is left out: "),
+        "{left_out:?}"
+    );
+    let applied = apply_to(&kernel, &parsed(&text));
+    assert!(
+        applied.done.is_empty() && applied.failed.is_empty(),
+        "{applied:?}"
+    );
+    assert_eq!(kernel.devices(), before);
 }
 
 /// Devices on drives of the fake that do not overlap: each has its own megabytes of each drive.
@@ -169,7 +277,7 @@ proptest! {
         prop_assert!(applied.failed.is_empty() && applied.rest.is_empty(), "{applied:?}");
         let applied = apply_to(&kernel, &after);
         prop_assert!(applied.failed.is_empty(), "{applied:?}");
-        let rest = plan(&after, &kernel.devices(), &kernel, Authority::Apply);
+        let rest = plan(&after, &kernel.devices(), &kernel, &Memory::default(), Authority::Apply);
         prop_assert_eq!(&rest, &applied.rest);
         prop_assert!(rest.steps.is_empty() && rest.waiting.is_empty(), "{rest:?}");
         // What is left is refused with a reason, and only a device that would shrink is.
@@ -182,9 +290,9 @@ proptest! {
     fn what_is_exported_is_what_there_is(devices in devices()) {
         let kernel = kernel();
         apply_to(&kernel, &devices);
-        let text = config::export(&config::wanted(&kernel.devices(), &kernel));
+        let text = config::export(&config::wanted(&kernel.devices(), &kernel).0);
         let read = parsed(&text);
-        let plan = plan(&read, &kernel.devices(), &kernel, Authority::Apply);
+        let plan = plan(&read, &kernel.devices(), &kernel, &Memory::default(), Authority::Apply);
         prop_assert_eq!(plan, Plan::default());
         let elsewhere = self::kernel();
         apply_to(&elsewhere, &read);

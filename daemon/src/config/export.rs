@@ -5,23 +5,40 @@ use std::fmt::Write;
 
 use super::{Missing, Place, Policy, Wanted, WantedTarget};
 use crate::{
-    machine::Machine,
+    machine::{Found, Machine},
     model::{Device, QueueMode, StatsMode},
+    words::shown,
 };
 
-/// The devices as they are, wanted so, on drives by the names that last for longest.
-pub fn wanted(devices: &[Device], machine: &dyn Machine) -> Vec<Wanted> {
+/// The devices as they are, wanted so, on drives by the names that last for longest, and a line for
+/// each that is left out: one that was lost, while the name of its drive leads to another.
+pub fn wanted(devices: &[Device], machine: &dyn Machine) -> (Vec<Wanted>, Vec<String>) {
     let place = Place::file("export");
-    let wanted = devices.iter().map(|device| {
+    let (mut all, mut left_out) = (Vec::new(), Vec::new());
+    for device in devices {
         let targets = device.targets.iter().map(|target| WantedTarget {
             drive: machine.lasting_name(target),
             offset: target.offset,
             length: Some(target.length),
             place: place.clone(),
         });
-        Wanted {
+        let targets: Vec<_> = targets.collect();
+        let mut rows = targets.iter().zip(&device.targets);
+        let elsewhere = rows.find(|(wanted, target)| match machine.find(&wanted.drive) {
+            Found::Drive(drive) => !target.is_on(drive.number()),
+            Found::Missing => false,
+            Found::Wrong(_) => true,
+        });
+        if let Some((wanted, _)) = elsewhere {
+            let (name, drive) = (shown(&device.name), shown(&wanted.drive.to_string()));
+            left_out.push(format!(
+                "{name} is left out: it is not on what {drive} leads to now; retarget it first"
+            ));
+            continue;
+        }
+        all.push(Wanted {
             name: device.name.clone(),
-            targets: targets.collect(),
+            targets,
             stripe: device.stripe,
             queue: device.queue,
             stats: device.stats,
@@ -29,9 +46,9 @@ pub fn wanted(devices: &[Device], machine: &dyn Machine) -> Vec<Wanted> {
             missing: Missing::default(),
             policy: Policy::default(),
             place: place.clone(),
-        }
-    });
-    wanted.collect()
+        });
+    }
+    (all, left_out)
 }
 
 /// A configuration file with these devices. What is as it would be anyway is left out, but for

@@ -11,8 +11,23 @@ use std::{
 
 use nix::libc;
 
-use super::{Drive, Found, Machine, Stacking, Users, links::Links};
-use crate::{config::DriveName, model::Target};
+use super::{Drive, Found, Identity, Machine, Stacking, Users, links::Links};
+use crate::{
+    config::DriveName,
+    model::{State, Target},
+};
+
+/// Where disks say in sysfs which they are, the surest first: NVMe, SCSI, device mapper, md, virtio, cards, loop.
+const HARDWARE: [&str; 8] = [
+    "wwid",
+    "device/wwid",
+    "dm/uuid",
+    "md/uuid",
+    "serial",
+    "device/serial",
+    "device/cid",
+    "loop/backing_file",
+];
 
 /// The machine that this runs on. It remembers what it has looked up, so make a new one for each
 /// comparison.
@@ -20,6 +35,8 @@ use crate::{config::DriveName, model::Target};
 pub struct ThisMachine {
     dev: PathBuf,
     sys: PathBuf,
+    /// What udev has found out, and says while it is at work.
+    udev: PathBuf,
     found: RefCell<BTreeMap<DriveName, Found>>,
     links: OnceCell<Links>,
     parts: OnceCell<BTreeMap<String, Vec<String>>>,
@@ -29,13 +46,18 @@ pub struct ThisMachine {
 impl ThisMachine {
     /// The machine as it is from now on.
     pub fn now() -> Self {
-        Self::at("/dev", "/sys")
+        Self::at("/dev", "/sys", "/run/udev")
     }
 
-    pub(super) fn at(dev: impl Into<PathBuf>, sys: impl Into<PathBuf>) -> Self {
+    pub(super) fn at(
+        dev: impl Into<PathBuf>,
+        sys: impl Into<PathBuf>,
+        udev: impl Into<PathBuf>,
+    ) -> Self {
         Self {
             dev: dev.into(),
             sys: sys.into(),
+            udev: udev.into(),
             found: RefCell::default(),
             links: OnceCell::new(),
             parts: OnceCell::new(),
@@ -79,7 +101,25 @@ impl ThisMachine {
             minor,
             size: sectors.saturating_mul(512),
             logical_block_size: block.and_then(|block| block.try_into().ok()).unwrap_or(512),
+            identity: self.identity(&place, disk, major, minor),
         })
+    }
+
+    /// What the block device at a place in sysfs says of itself; `disk` is where its disk is.
+    fn identity(&self, place: &Path, disk: &Path, major: u32, minor: u32) -> Identity {
+        let said = HARDWARE.iter().find_map(|file| text(&disk.join(file)));
+        let partition = part_uuid(place).or_else(|| text(&place.join("partition")));
+        let found = fs::read_to_string(self.udev.join(format!("data/b{major}:{minor}")));
+        let found = found.unwrap_or_default();
+        let of_udev = |key: &str| {
+            let mut lines = found.lines();
+            lines.find_map(|line| line.strip_prefix(key).map(str::to_owned))
+        };
+        Identity {
+            hardware: said.or_else(|| of_udev("E:ID_SERIAL=")),
+            partition,
+            file_system: of_udev("E:ID_FS_UUID="),
+        }
     }
 
     /// The block device of that name, by a path of `folder` if that leads there.
@@ -160,15 +200,31 @@ impl Machine for ThisMachine {
         let place = self
             .sys
             .join(format!("dev/block/{}:{}", number.0, number.1));
-        if own {
+        let leads_there = fs::metadata(&target.path).is_ok_and(|metadata| {
+            let rdev = metadata.rdev();
+            metadata.file_type().is_block_device()
+                && (libc::major(rdev), libc::minor(rdev)) == number
+        });
+        if own && leads_there {
             DriveName::Path(target.path.clone())
         } else if let Some(link) = links.best(number) {
             DriveName::Path(link.to_owned())
         } else if let Some(uuid) = part_uuid(&place).filter(|uuid| self.is_only_one(uuid)) {
             DriveName::PartUuid(uuid)
         } else {
-            DriveName::Path(target.path.clone())
+            match fs::canonicalize(&place) {
+                // The kernel's own name for it.
+                Ok(place) if !leads_there && target.state != State::Lost => {
+                    DriveName::Path(self.dev.join(name(&place)).display().to_string())
+                }
+                _ => DriveName::Path(target.path.clone()),
+            }
         }
+    }
+
+    fn is_settled(&self) -> bool {
+        // udev has the file there while events are in its queue.
+        !self.udev.join("queue").exists()
     }
 }
 
@@ -202,6 +258,13 @@ fn part_uuid(place: &Path) -> Option<String> {
     let text = fs::read_to_string(place.join("uevent")).ok()?;
     let uuid = text.lines().find_map(|line| line.strip_prefix("PARTUUID="));
     uuid.map(str::to_lowercase)
+}
+
+/// What a file says in one line; none if it says nothing.
+fn text(file: &Path) -> Option<String> {
+    let text = fs::read_to_string(file).ok()?;
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 fn number(file: &Path) -> Option<u64> {

@@ -2,64 +2,63 @@
 //! What to do about a device that is there. The plan calls it for each.
 
 use super::{
-    Action, Authority, Difference, Plan, Remark, Step, all, spec,
-    table::{self, Table},
-    waiting,
+    Action, Asked, Authority, Difference, Plan, Remark, Step, all,
+    row::{self, Row, Verdict},
+    spec, table, waiting,
 };
 use crate::{
     config::{Policy, Wanted},
-    machine::{Drive, Machine},
-    model::Device,
+    machine::Drive,
+    model::{Device, State},
     units::Bytes,
     words::{listed, shown},
 };
 
-/// Puts into the plan what is to be said or done about a device.
+/// Puts into the plan what is to be said or done about a device: each row of its table is judged for
+/// itself, and what follows from all of them is decided here.
 pub(super) fn compare(
     wanted: &Wanted,
     device: &Device,
     found: &[Option<Drive>],
-    machine: &dyn Machine,
-    authority: Authority,
+    asked: &Asked<'_>,
     plan: &mut Plan,
 ) {
     let settings = settings(wanted, device);
+    let rows = wanted.targets.iter().zip(found).zip(&device.targets);
+    let rows: Vec<Row> = rows
+        .enumerate()
+        .map(|(number, ((wanted, drive), target))| {
+            let title = table::title(device, number);
+            Row::of(wanted, drive.as_ref(), target, asked.memory, &title)
+        })
+        .collect();
     let anew = anew(wanted, device);
-    let table = table::compare(wanted, device, found);
-    if !anew.is_empty() {
-        let table = match table {
-            Table::Other(differences) | Table::Moved(differences) => differences,
-            Table::Same | Table::Lost | Table::Grown(_) => Vec::new(),
-        };
-        let differences = [anew, table, settings].concat();
-        remap(wanted, device, found, machine, authority, differences, plan);
-        return;
-    }
-    let asked = authority != Authority::Keep || wanted.policy == Policy::Restore;
+    let table = table_change(wanted, device, found, &rows);
+    let may = asked.authority != Authority::Keep || wanted.policy == Policy::Restore;
     let remark = |text: String| Remark {
         device: wanted.name.clone(),
         place: wanted.place.clone(),
         text,
     };
     let mut left = Vec::new();
-    let mut differences = match table {
-        Table::Same => Vec::new(),
-        Table::Lost => vec![Difference::new("state", "lost", "live")],
-        Table::Grown(difference) => vec![difference],
-        Table::Moved(differences) if authority == Authority::Apply => differences,
-        Table::Moved(differences) => {
-            plan.left.push(remark(format!(
-                "its drive has another name now, {}; it stays where it is until shunt apply",
-                all(&differences)
-            )));
-            Vec::new()
-        }
-        Table::Other(differences) if asked => differences,
-        Table::Other(mut differences) => {
-            left.append(&mut differences);
-            Vec::new()
-        }
+    let mut differences = Vec::new();
+    // A drive that only has the name of another is followed by nobody who has not seen the plan, whatever
+    // else differs; and a table changes whole or not at all.
+    let held = match asked.authority {
+        Authority::Apply => None,
+        Authority::Keep | Authority::Reload => held(&rows, may),
     };
+    if let Some(why) = held {
+        plan.left.push(remark(why));
+    } else if !anew.is_empty() {
+        let differences = [anew, table.differences, settings].concat();
+        remap(wanted, device, found, asked, differences, plan);
+        return;
+    } else if may || !table.differs {
+        differences = table.differences;
+    } else {
+        left = table.differences;
+    }
     let mut new_table = None;
     if !differences.is_empty() {
         let Some(targets) = table::specs(wanted, found, Some(device)) else {
@@ -73,7 +72,7 @@ pub(super) fn compare(
         new_table = Some((targets, wanted.stripe));
     }
     let (mut stats, mut read_only) = (None, None);
-    if asked {
+    if may {
         stats = Some(wanted.stats).filter(|stats| *stats != device.stats);
         read_only = Some(wanted.read_only).filter(|read_only| *read_only != device.read_only);
         differences.extend(settings);
@@ -100,6 +99,85 @@ pub(super) fn compare(
             differences,
         });
     }
+}
+
+/// What the table of a device would become.
+struct TableChange {
+    /// Whether the file wants another than there is; else it is taken up again, or grows.
+    differs: bool,
+    differences: Vec<Difference>,
+}
+
+fn table_change(
+    wanted: &Wanted,
+    device: &Device,
+    found: &[Option<Drive>],
+    rows: &[Row],
+) -> TableChange {
+    let (before, after) = (device.targets.len(), wanted.targets.len());
+    let differs = before != after || rows.iter().any(Row::differs);
+    let mut differences = Vec::new();
+    if before != after {
+        differences.push(Difference::new("targets", before, after));
+        // What is added has no row before it to be shown with.
+        let added = wanted.targets.iter().zip(found).enumerate().skip(before);
+        differences.extend(added.map(|(number, (wanted, drive))| {
+            let to = match drive {
+                Some(drive) => row::numbered(drive),
+                None => shown(&wanted.drive.to_string()),
+            };
+            Difference::new(format!("target {}", number + 1), "none", to)
+        }));
+    }
+    let of_rows = rows.iter().flat_map(|row| &row.differences);
+    differences.extend(of_rows.cloned());
+    let is_lost = device
+        .targets
+        .iter()
+        .any(|target| target.state == State::Lost);
+    if is_lost {
+        differences.push(Difference::new("state", "lost", "live"));
+    }
+    if differences.is_empty() {
+        differences.extend(grown(wanted, device, found));
+    }
+    TableChange {
+        differs,
+        differences,
+    }
+}
+
+fn grown(wanted: &Wanted, device: &Device, found: &[Option<Drive>]) -> Option<Difference> {
+    let size = table::size(wanted, found, Some(device))?;
+    (size > device.size).then(|| {
+        let (from, to) = (Bytes(device.size), Bytes(size));
+        Difference::new("size", format!("{from:#}"), format!("{to:#}"))
+    })
+}
+
+/// Why a table is not touched without somebody who has seen the plan; none if it may be. `may` is
+/// whether the file is followed where it wants another drive.
+fn held(rows: &[Row], may: bool) -> Option<String> {
+    let reasons = rows.iter().filter_map(|row| {
+        let why = match row.verdict {
+            Verdict::Moved(why) => why,
+            Verdict::Other { stranger: true } if may => {
+                "its name leads to another drive than it did"
+            }
+            _ => return None,
+        };
+        Some(match row.differences.as_slice() {
+            [] => why.to_owned(),
+            differences => format!("{why}, {}", all(differences)),
+        })
+    });
+    let reasons: Vec<_> = reasons.collect();
+    (!reasons.is_empty()).then(|| {
+        format!(
+            "{}; it stays where it is until shunt apply",
+            reasons.join(", and ")
+        )
+    })
 }
 
 fn yes_or_no(value: bool) -> &'static str {
@@ -142,8 +220,7 @@ fn remap(
     wanted: &Wanted,
     device: &Device,
     found: &[Option<Drive>],
-    machine: &dyn Machine,
-    authority: Authority,
+    asked: &Asked<'_>,
     differences: Vec<Difference>,
     plan: &mut Plan,
 ) {
@@ -153,7 +230,7 @@ fn remap(
         text,
     };
     let what = all(&differences);
-    if authority == Authority::Keep {
+    if asked.authority == Authority::Keep {
         plan.left.push(remark(format!(
             "{what} takes mapping it anew, which is left to you: shunt apply does it while nobody has \
              it open"
@@ -164,7 +241,7 @@ fn remap(
         plan.waiting.push(waiting(wanted, found, true));
         return;
     };
-    let users = machine.users(&device.disk_name());
+    let users = asked.machine.users(&device.disk_name());
     if !users.is_empty() {
         let (disk, users) = (device.disk_name(), listed(&users));
         plan.refused.push(remark(format!(
@@ -179,6 +256,7 @@ fn remap(
         action: Action::Remap {
             before: device.clone(),
             spec: spec(wanted, targets),
+            back: table::as_it_is(device, asked.machine),
         },
         differences,
     });

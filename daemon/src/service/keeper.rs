@@ -2,11 +2,16 @@
 //! What the daemon knows of the kernel, also while the module comes and goes, and what it does so
 //! that the devices are as they are wanted. The loop gives it its turns; the sources ask it.
 
+use std::time::Instant;
+
 use nix::poll::PollFd;
 
-use super::{News, Wants};
+use super::{
+    News, Wants,
+    hand::{Ended, Hand},
+};
 use crate::{
-    apply::carry_out,
+    apply::Left,
     client::Client,
     error::{Error, Result},
     model::Device,
@@ -35,6 +40,7 @@ pub struct Keeper<K: Kernel> {
     overruns: u64,
     reloads: u64,
     wants: Option<Wants>,
+    hand: Hand,
     report: Box<dyn FnMut(Report)>,
 }
 
@@ -53,6 +59,7 @@ impl<K: Kernel> Keeper<K> {
             overruns: 0,
             reloads: 0,
             wants: None,
+            hand: Hand::new()?,
             report: Box::new(report),
             kernel,
         };
@@ -114,6 +121,13 @@ impl<K: Kernel> Keeper<K> {
     pub(super) fn descriptors<'a>(&'a self, wanted: &mut Vec<PollFd<'a>>) {
         wanted.push(readable(&self.arrivals));
         wanted.extend(self.link.as_ref().map(readable));
+        wanted.push(readable(&self.hand));
+    }
+
+    /// When it wants a turn at the latest though nothing happens.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let wants = self.link.as_ref().and(self.wants.as_ref());
+        wants.and_then(Wants::deadline)
     }
 
     /// Whether it wants another turn before the loop waits: as far as it knows, not all is done that
@@ -125,8 +139,9 @@ impl<K: Kernel> Keeper<K> {
         }
     }
 
-    /// Takes up what the kernel told, and does one step of what is to be done about it: however many
-    /// there are, signals and the watchdog have their turns. Never waits for something to happen.
+    /// Takes up what the kernel told, and has one step done of what is to be done about it: however
+    /// many there are, signals and the watchdog have their turns. A step that the kernel does not answer
+    /// in time goes on beside, while the other devices are looked after.
     ///
     /// # Errors
     /// What the kernel is asked and does not answer, but for a module that is not there.
@@ -144,7 +159,11 @@ impl<K: Kernel> Keeper<K> {
             wants: &mut self.wants,
             report: &mut self.report,
         };
-        match ears.listen(link).and_then(|()| ears.keep(link)) {
+        if let Some(wants) = ears.wants {
+            wants.tick(Instant::now());
+        }
+        let kept = ears.listen(link);
+        match kept.and_then(|()| ears.keep(link, &mut self.hand, &self.kernel)) {
             Err(Error::Unloaded | Error::NotLoaded) => {
                 self.link = None;
                 // It may be back already.
@@ -154,6 +173,16 @@ impl<K: Kernel> Keeper<K> {
             }
             result => result,
         }
+    }
+
+    #[cfg(test)]
+    fn is_busy(&self) -> bool {
+        self.hand.is_busy()
+    }
+
+    #[cfg(test)]
+    fn wait(&self) {
+        crate::poll::wait([readable(&self.hand)], None).unwrap();
     }
 
     fn follow(&mut self, client: Result<Client<K::Transport>>) -> Result<()> {
@@ -199,29 +228,57 @@ impl Ears<'_> {
         Ok(())
     }
 
-    /// Does the next step of what is to be done so that the devices are as they are wanted.
-    fn keep<T: Transport>(&mut self, link: &mut Monitor<T>) -> Result<()> {
+    /// Takes up what became of steps, and has the next one done.
+    fn keep<K: Kernel>(
+        &mut self,
+        link: &mut Monitor<K::Transport>,
+        hand: &mut Hand,
+        kernel: &K,
+    ) -> Result<()> {
         let Some(wants) = self.wants else {
             return Ok(());
         };
+        while let Some(ended) = hand.ended() {
+            take_up(wants, link, ended)?;
+        }
         let present = || link.world().devices().cloned().collect();
-        let Some(step) = wants.next_step(present) else {
+        let Some(step) = wants.next_step(&present) else {
             return Ok(());
         };
-        let result = carry_out(link.client(), &step);
-        if let (Ok(_), Action::Remap { before, .. }) = (&result, &step.action) {
-            link.forget(before);
+        let device = step.device.clone();
+        for ended in hand.carry_out(kernel, step.clone()) {
+            take_up(wants, link, ended)?;
         }
-        match result {
-            Ok(device) => {
-                link.learn(device.clone());
-                wants.done(&step, &device);
-            }
-            Err(error @ (Error::NotLoaded | Error::Unloaded)) => return Err(error),
-            Err(error) => wants.failed(&step, &error),
+        if hand.is_at(&device) {
+            wants.takes_long(&step);
         }
         Ok(())
     }
+}
+
+fn take_up<T: Transport>(wants: &mut Wants, link: &mut Monitor<T>, ended: Ended) -> Result<()> {
+    let Ended { step, result } = ended;
+    let before = match &step.action {
+        Action::Remap { before, .. } => Some(before),
+        _ => None,
+    };
+    match result {
+        Ok(device) => {
+            before.into_iter().for_each(|before| link.forget(before));
+            link.learn(device.clone());
+            wants.done(&step, &device);
+        }
+        Err(failed) => {
+            if failed.left == Left::Gone {
+                before.into_iter().for_each(|before| link.forget(before));
+            }
+            wants.failed(&step, &failed);
+            if let Error::NotLoaded | Error::Unloaded = failed.error {
+                return Err(failed.error);
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -6,19 +6,25 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     fmt,
     path::PathBuf,
+    time::{Duration, Instant},
 };
 
 use log::Level;
+use nix::libc::{ENODEV, ESTALE};
 
-use super::News;
+use super::{News, Presence, kept::Kept};
 use crate::{
+    apply::{Failed, Left},
     config::{self, Policy, Problem, Wanted},
-    error::Error,
     machine::Machine,
     model::{Device, Reason},
-    plan::{Action, Authority, Plan, Step, plan},
+    plan::{Action, Authority, Memory, Plan, Step, plan},
+    words::shown,
     world::Change,
 };
+
+/// How long to wait for drives to have their names at a boot before it is looked again.
+const SETTLING: Duration = Duration::from_secs(1);
 
 /// The configuration that the keeper keeps the kernel to.
 pub struct Wants {
@@ -27,22 +33,23 @@ pub struct Wants {
     optional: bool,
     machine: Box<dyn Fn() -> Box<dyn Machine>>,
     devices: Vec<Wanted>,
+    /// What the drives are known again by.
+    memory: Memory,
     /// Whether to look, and how far the changes may go.
     pending: Option<Authority>,
-    /// What was found when it was looked last, and is not done yet.
-    steps: VecDeque<Step>,
-    /// How far those go.
+    /// When to look at the latest though nothing happens.
+    again: Option<Instant>,
+    /// Devices that are looked at next, and how far the changes may go. What is done about each is
+    /// planned when it has its turn.
+    names: VecDeque<String>,
     authority: Authority,
-    /// Whether something would be done if a drive came.
-    unsettled: bool,
-    /// Whether a device waits for a drive.
+    /// Whether something would be done if a drive came, or if a device gave something up.
     waiting: bool,
-    /// Devices that are not mapped until the files are read again, and why.
-    unmapped: BTreeMap<String, String>,
-    /// What was said last of each device.
-    told: BTreeMap<String, String>,
-    /// Steps that were done and changed nothing; once is enough.
-    idle: BTreeMap<String, Step>,
+    unsettled: bool,
+    /// What is remembered of each device.
+    kept: BTreeMap<String, Kept>,
+    /// Where others see what is wanted.
+    presence: Option<Presence>,
 }
 
 impl Wants {
@@ -58,14 +65,15 @@ impl Wants {
             optional,
             machine: Box::new(machine),
             devices: Vec::new(),
-            pending: None,
-            steps: VecDeque::new(),
+            memory: Memory::default(),
+            pending: Some(Authority::Keep),
+            again: None,
+            names: VecDeque::new(),
             authority: Authority::Keep,
-            unsettled: false,
             waiting: false,
-            unmapped: BTreeMap::new(),
-            told: BTreeMap::new(),
-            idle: BTreeMap::new(),
+            unsettled: false,
+            kept: BTreeMap::new(),
+            presence: None,
         };
         match wants.read() {
             Ok(devices) => wants.devices = devices,
@@ -73,8 +81,15 @@ impl Wants {
         }
         let (count, file) = (wants.devices.len(), wants.file.display());
         log::info!("devices wanted by {file}: {count}");
-        wants.pending = Some(Authority::Keep);
         wants
+    }
+
+    /// Lets others see what is wanted.
+    #[must_use]
+    pub fn seen_in(mut self, mut presence: Presence) -> Self {
+        presence.tell(&self.devices);
+        self.presence = Some(presence);
+        self
     }
 
     fn read(&self) -> Result<Vec<Wanted>, Vec<Problem>> {
@@ -104,10 +119,15 @@ impl Wants {
                 let names: BTreeSet<_> = devices.iter().map(|device| &device.name).collect();
                 for before in &self.devices {
                     if !names.contains(&before.name) {
-                        log::info!("{} is wanted no more and is left as it is", before.name);
+                        let name = shown(&before.name);
+                        log::info!("{name} is wanted no more and is left as it is");
                     }
                 }
+                if let Some(presence) = &mut self.presence {
+                    presence.tell(&devices);
+                }
                 self.devices = devices;
+                self.memory.retain(&self.devices);
                 self.forget();
                 self.pending = Some(Authority::Reload);
             }
@@ -122,10 +142,8 @@ impl Wants {
     }
 
     fn forget(&mut self) {
-        self.steps.clear();
-        self.unmapped.clear();
-        self.told.clear();
-        self.idle.clear();
+        self.names.clear();
+        self.kept.values_mut().for_each(Kept::forget);
     }
 
     /// Takes up that somebody else changed a device.
@@ -138,15 +156,13 @@ impl Wants {
             }
             return;
         };
+        let kept = self.kept.entry(name.clone()).or_default();
         match change.reason {
+            Reason::Destroyed if kept.unmaps(&change.device) => {}
             Reason::Destroyed if wanted.policy == Policy::Adopt => {
-                let why =
-                    "it was unmapped by somebody else and stays so (policy adopt) until a reload";
-                self.unmapped.insert(name.clone(), why.to_owned());
+                kept.left_out = Some(UNMAPPED.to_owned());
             }
-            Reason::Created => {
-                self.unmapped.remove(name);
-            }
+            Reason::Created => kept.left_out = None,
             _ => {}
         }
         self.look();
@@ -169,65 +185,160 @@ impl Wants {
         self.pending = self.pending.or(Some(Authority::Keep));
     }
 
+    /// When it wants to look at the latest.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.again
+    }
+
+    /// Looks if it is time to.
+    pub(super) fn tick(&mut self, now: Instant) {
+        if self.again.is_some_and(|again| again <= now) {
+            self.again = None;
+            self.look();
+        }
+    }
+
     /// Whether there may be something to do.
     pub(super) fn is_pending(&self) -> bool {
-        self.pending.is_some() || !self.steps.is_empty()
+        self.pending.is_some() || !self.names.is_empty()
     }
 
-    /// What is to be done next, if there is something. When all that was found is done, it is looked
-    /// for more.
-    pub(super) fn next_step(&mut self, present: impl FnOnce() -> Vec<Device>) -> Option<Step> {
-        if self.steps.is_empty() {
+    /// What is to be done next, if there is something: planned from what is there now, and with
+    /// nothing but that in mind.
+    pub(super) fn next_step(&mut self, present: &dyn Fn() -> Vec<Device>) -> Option<Step> {
+        loop {
+            while let Some(name) = self.names.pop_front() {
+                if let Some(step) = self.step_of(&name, &present()) {
+                    let kept = self.kept.entry(name).or_default();
+                    kept.begun = Some(step.clone());
+                    return Some(step);
+                }
+            }
             self.authority = self.pending.take()?;
-            self.steps = self.find_steps(&present()).into();
+            self.names = self.look_at(&present());
         }
-        self.steps.pop_front()
     }
 
-    /// All that is to be done now. What cannot be done is logged, if it was not yet.
-    fn find_steps(&mut self, present: &[Device]) -> Vec<Step> {
-        let mut plan = plan(&self.devices, present, &*(self.machine)(), self.authority);
-        for waiting in plan
-            .waiting
-            .iter()
-            .filter(|waiting| waiting.skip && !waiting.mapped)
-        {
-            self.unmapped
-                .insert(waiting.device.clone(), waiting.to_string());
+    fn step_of(&self, name: &str, present: &[Device]) -> Option<Step> {
+        let wanted = self.devices.iter().find(|wanted| wanted.name == name)?;
+        let mut device = present.iter().filter(|device| device.name == name);
+        let device = device.next().map_or(&[][..], std::slice::from_ref);
+        let wanted = std::slice::from_ref(wanted);
+        let machine = (self.machine)();
+        let mut plan = plan(wanted, device, &*machine, &self.memory, self.authority);
+        plan.steps.pop().filter(|step| self.may(step).is_ok())
+    }
+
+    /// Whether a step may be done now; else what is to be said of that, if anything.
+    fn may(&self, step: &Step) -> Result<(), Option<String>> {
+        let Some(kept) = self.kept.get(&step.device) else {
+            return Ok(());
+        };
+        if kept.begun.is_some() || kept.idle.as_ref() == Some(step) {
+            return Err(None);
         }
-        plan.waiting
-            .retain(|waiting| !self.unmapped.contains_key(&waiting.device));
-        plan.steps.retain(|step| match &step.action {
-            Action::Map(_) => !self.unmapped.contains_key(&step.device),
-            _ => self.idle.get(&step.device) != Some(step),
-        });
-        self.remark(&plan);
-        plan.steps
+        if matches!(step.action, Action::Map(_)) && kept.left_out.is_some() {
+            // Said with all that are left out.
+            return Err(None);
+        }
+        match kept.tired(Instant::now()) {
+            Some(_) if self.authority == Authority::Keep => Err(Some(format!(
+                "{}: somebody takes back what is done about it again and again ({step}); it is left as \
+                 it is for a while. Find out who does, or give it policy adopt",
+                shown(&step.device)
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// The devices that something is to be done about. What cannot be done is logged, if it was not
+    /// yet.
+    fn look_at(&mut self, present: &[Device]) -> VecDeque<String> {
+        let machine = (self.machine)();
+        self.memory.learn(&self.devices, present, &*machine);
+        let mut plan = plan(
+            &self.devices,
+            present,
+            &*machine,
+            &self.memory,
+            self.authority,
+        );
+        let skips = |waiting: &&crate::plan::Waiting| waiting.skip && !waiting.mapped;
+        for waiting in plan.waiting.iter().filter(skips) {
+            if machine.is_settled() {
+                let kept = self.kept.entry(waiting.device.clone()).or_default();
+                kept.left_out = Some(waiting.to_string());
+            } else {
+                // It may only not have its name yet.
+                self.again = Some(Instant::now() + SETTLING);
+            }
+        }
+        let is_left_out = |name: &String| {
+            let kept = self.kept.get(name);
+            kept.is_some_and(|kept| kept.left_out.is_some())
+        };
+        plan.waiting.retain(|waiting| !is_left_out(&waiting.device));
+        let mut names = VecDeque::new();
+        let mut tired = Vec::new();
+        for step in std::mem::take(&mut plan.steps) {
+            match self.may(&step) {
+                Ok(()) => names.push_back(step.device),
+                Err(Some(why)) => tired.push((step.device, why)),
+                Err(None) => {}
+            }
+        }
+        for (name, _) in &tired {
+            let until = self
+                .kept
+                .get(name)
+                .and_then(|kept| kept.tired(Instant::now()));
+            self.again = self.again.into_iter().chain(until).min();
+        }
+        self.remark(&plan, tired, &names);
+        names
     }
 
     /// Logs what is not as it is wanted, each thing once.
-    fn remark(&mut self, plan: &Plan) {
+    fn remark(&mut self, plan: &Plan, tired: Vec<(String, String)>, names: &VecDeque<String>) {
+        let mut said: BTreeMap<String, (Level, String)> = BTreeMap::new();
         let waiting = plan.waiting.iter();
-        let waiting = waiting.map(|waiting| (&waiting.device, Level::Warn, waiting.to_string()));
-        let refused = plan.refused.iter();
-        let refused = refused.map(|remark| (&remark.device, Level::Error, remark.to_string()));
-        let left = plan.left.iter();
-        let left = left.map(|remark| (&remark.device, Level::Warn, remark.to_string()));
-        let unmapped = self.unmapped.iter();
-        let unmapped = unmapped.map(|(name, why)| (name, Level::Warn, format!("{name}: {why}")));
-        // What was said of a step that failed holds until it is tried again.
-        let tried = plan
-            .steps
-            .iter()
-            .filter_map(|step| self.told.remove_entry(&step.device));
-        let mut told: BTreeMap<_, _> = tried.collect();
-        for (name, level, text) in waiting.chain(refused).chain(left).chain(unmapped) {
-            if self.told.get(name) != Some(&text) {
-                log::log!(level, "{text}");
-            }
-            told.insert(name.clone(), text);
+        said.extend(waiting.map(|waiting| {
+            let text = waiting.to_string();
+            (waiting.device.clone(), (Level::Warn, text))
+        }));
+        for (level, remarks) in [(Level::Error, &plan.refused), (Level::Warn, &plan.left)] {
+            said.extend(
+                remarks
+                    .iter()
+                    .map(|remark| (remark.device.clone(), (level, remark.to_string()))),
+            );
         }
-        self.told = told;
+        said.extend(
+            tired
+                .into_iter()
+                .map(|(name, text)| (name, (Level::Warn, text))),
+        );
+        for (name, kept) in &self.kept {
+            if let Some(why) = &kept.left_out {
+                let text = match why.as_str() {
+                    UNMAPPED => format!("{}: {why}", shown(name)),
+                    why => why.to_owned(),
+                };
+                said.insert(name.clone(), (Level::Warn, text));
+            }
+        }
+        for (name, (level, text)) in &said {
+            self.kept
+                .entry(name.clone())
+                .or_default()
+                .tell(*level, text);
+        }
+        // What was said of a step that failed holds until it is tried again.
+        for (name, kept) in &mut self.kept {
+            if !said.contains_key(name) && !names.contains(name) && kept.begun.is_none() {
+                kept.told = None;
+            }
+        }
         self.waiting = !plan.waiting.is_empty();
         self.unsettled = self.waiting || !plan.refused.is_empty();
     }
@@ -235,15 +346,21 @@ impl Wants {
     /// Takes up that a step was done. What it gave up, another may have waited for.
     pub(super) fn done(&mut self, step: &Step, device: &Device) {
         log::info!("{step}: {device}");
-        match &step.action {
-            Action::Change { before, .. } if before == device => {
-                self.idle.insert(step.device.clone(), step.clone());
-            }
-            _ => {
-                self.idle.remove(&step.device);
-            }
+        let wanted = self
+            .devices
+            .iter()
+            .find(|wanted| wanted.name == step.device);
+        let restores = wanted.is_some_and(|wanted| wanted.policy == Policy::Restore);
+        let kept = self.kept.entry(step.device.clone()).or_default();
+        kept.begun = None;
+        kept.told = None;
+        kept.idle = match &step.action {
+            Action::Change { before, .. } if before == device => Some(step.clone()),
+            _ => None,
+        };
+        if restores && self.authority == Authority::Keep {
+            kept.restored(Instant::now());
         }
-        self.told.remove(&step.device);
         self.pending = Some(match self.pending {
             Some(Authority::Reload) => Authority::Reload,
             _ => self.authority,
@@ -251,16 +368,40 @@ impl Wants {
     }
 
     /// Takes up that a step was refused.
-    pub(super) fn failed(&mut self, step: &Step, error: &Error) {
+    pub(super) fn failed(&mut self, step: &Step, failed: &Failed) {
         let (verb, name, place) = (step.action.name(), &step.device, &step.place);
-        let text = format!("{place}: cannot {verb} {name}: {error}; it stays as it was");
-        if self.told.get(name) != Some(&text) {
-            log::error!("{text}");
-        }
-        self.told.insert(name.clone(), text);
+        let kept = self.kept.entry(name.clone()).or_default();
+        kept.begun = None;
+        let text = format!("{place}: cannot {verb} {}: {failed}", shown(name));
+        kept.tell(Level::Error, &text);
         self.unsettled = true;
+        let remapped = matches!(step.action, Action::Remap { .. });
+        let unmapped = matches!(failed.error.errno(), Some(ENODEV | ESTALE));
+        let wanted = self.devices.iter().find(|wanted| wanted.name == *name);
+        if remapped
+            && unmapped
+            && failed.left == Left::AsItWas
+            && wanted.is_some_and(|wanted| wanted.policy == Policy::Adopt)
+        {
+            // Somebody else was faster, and the word of it was taken for our own doing.
+            kept.left_out = Some(UNMAPPED.to_owned());
+        }
+    }
+
+    /// What takes longer than the rest is told.
+    pub(super) fn takes_long(&mut self, step: &Step) {
+        let kept = self.kept.entry(step.device.clone()).or_default();
+        kept.tell(
+            Level::Warn,
+            &format!(
+                "{step}: the kernel has not answered yet; the other devices are looked after meanwhile"
+            ),
+        );
     }
 }
+
+const UNMAPPED: &str =
+    "it was unmapped by somebody else and stays so (policy adopt) until a reload";
 
 fn refuse(problems: &[Problem], then: &str) {
     for problem in problems {

@@ -13,9 +13,10 @@
 //! ```
 
 use std::{
+    collections::BTreeSet,
     ffi::CStr,
     os::fd::{AsFd, BorrowedFd},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -26,7 +27,7 @@ use super::{Arrivals, Dump, Events, Received, Transport};
 use crate::{
     client::Client,
     error::{Error, Refusal, Result},
-    model::{Device, DeviceCaps, Notification, Op, Reason, Sample, Selector},
+    model::{Device, DeviceCaps, DeviceChange, Notification, Op, Reason, Sample, Selector},
     wire::{Message, attr::Writer, caps, event, reply, request, stats},
 };
 
@@ -48,6 +49,7 @@ const ROOM: usize = 1000;
 #[derive(Clone, Debug, Default)]
 pub struct Fake {
     kernel: Arc<Mutex<Kernel>>,
+    hung: Arc<(Mutex<BTreeSet<String>>, Condvar)>,
 }
 
 #[derive(Debug)]
@@ -63,6 +65,8 @@ struct Kernel {
     room: usize,
     interruptions: u32,
     lose_next: bool,
+    /// Whether all drives have their names.
+    settled: bool,
 }
 
 /// What is sent to group `stats`.
@@ -98,6 +102,7 @@ impl Default for Kernel {
             room: ROOM,
             interruptions: 0,
             lose_next: false,
+            settled: true,
         }
     }
 }
@@ -111,6 +116,39 @@ impl Fake {
     /// Puts a drive at a path.
     pub fn add_drive(&self, path: &str, drive: Drive) {
         self.kernel().table.add_drive(path, drive);
+    }
+
+    /// Lets a drive answer no more, or again: whoever opens it waits meanwhile.
+    pub fn set_hung(&self, path: &str, hung: bool) {
+        let (drives, changed) = &*self.hung;
+        let mut drives = drives.lock().unwrap_or_else(PoisonError::into_inner);
+        if hung {
+            drives.insert(path.to_owned());
+        } else {
+            drives.remove(path);
+        }
+        changed.notify_all();
+    }
+
+    /// Waits while a drive that a request opens does not answer.
+    fn open(&self, message: &Message) {
+        let paths = match message.command {
+            cmd::DEVICE_NEW => {
+                request::decode_device_spec(&message.attributes).map(|spec| spec.targets)
+            }
+            cmd::DEVICE_SET => match request::decode_change(&message.attributes) {
+                Ok((_, DeviceChange::Retarget { targets, .. })) => Ok(targets),
+                _ => return,
+            },
+            _ => return,
+        };
+        let (drives, changed) = &*self.hung;
+        let drives = drives.lock().unwrap_or_else(PoisonError::into_inner);
+        let hangs = |drives: &mut BTreeSet<String>| {
+            let mut targets = paths.iter().flatten();
+            targets.any(|target| drives.contains(&target.path))
+        };
+        drop(changed.wait_while(drives, hangs));
     }
 
     /// Puts something that is not a block device at a path.
@@ -192,6 +230,11 @@ impl Fake {
     /// Lets the next notification reach nobody, as when the kernel has no memory for it.
     pub fn lose_next(&self) {
         self.kernel().lose_next = true;
+    }
+
+    /// Begins or ends a boot, during which drives have no names yet.
+    pub fn set_settled(&self, settled: bool) {
+        self.kernel().settled = settled;
     }
 
     /// Lets devices change during each of the next `count` dumps.
@@ -316,6 +359,7 @@ impl Transport for Fake {
     type Events = FakeEvents;
 
     fn request(&mut self, message: &Message) -> Result<Vec<Message>> {
+        self.open(message);
         let mut kernel = self.kernel();
         kernel.check(message.command)?;
         let selector = || -> Result<Selector> {

@@ -22,7 +22,7 @@ use shunt::{
     Change, Error, Reason, Update, config, exporter,
     machine::ThisMachine,
     prometheus::Snapshot,
-    service::{self, Drives, Keeper, Report, Wants},
+    service::{self, Drives, Keeper, Presence, Report, Wants},
     transport::{Kernel, netlink::RunningKernel},
 };
 
@@ -58,6 +58,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> shunt::Result<()> {
+    let presence = Presence::take()?;
     let mut signals = Signals::take()?;
     let mut drives = Drives::listen()?;
     log::info!("following the devices");
@@ -72,7 +73,7 @@ fn run(cli: Cli) -> shunt::Result<()> {
         }
         write_report(report);
     })?;
-    keeper.keep_to(wants(cli.config));
+    keeper.keep_to(wants(cli.config).seen_in(presence));
     serve_metrics(cli.metrics, overruns)?;
     // The last of the sources, so that ready means that each of the others had its turn.
     let mut manager = Manager::of_environment();

@@ -37,7 +37,7 @@ impl Folder {
     }
 
     fn machine(&self) -> ThisMachine {
-        ThisMachine::at(self.0.join("dev"), self.0.join("sys"))
+        ThisMachine::at(self.0.join("dev"), self.0.join("sys"), self.0.join("udev"))
     }
 }
 
@@ -61,11 +61,49 @@ fn size_and_blocks_of_a_partition_are_read() {
             minor,
             size,
             logical_block_size: 4096,
+            identity: Identity {
+                partition: (minor == 1).then(|| "1".to_owned()),
+                ..Identity::default()
+            },
         })
     };
     let machine = folder.machine();
     assert_eq!(machine.drive("/dev/x", 8, 0), drive("sda", 0, 1 << 20));
     assert_eq!(machine.drive("/dev/x", 8, 1), drive("sda1", 1, 4096));
+}
+
+#[test]
+fn a_partition_is_told_by_its_disk_its_place_and_what_udev_found_on_it() {
+    let folder = Folder::new("identity");
+    let wwid = ("device/wwid", "naa.5000c500a1b2c3d4\n");
+    folder.disk("sda", "8:0", &[("size", "2048\n"), wwid]);
+    let uuid = ("uevent", "PARTUUID=AB-01\n");
+    let size = ("size", "8\n");
+    folder.disk("sda/sda1", "8:1", &[size, ("partition", "1\n"), uuid]);
+    let found = folder.0.join("udev/data/b8:1");
+    fs::create_dir_all(found.parent().unwrap()).unwrap();
+    fs::write(found, "S:disk/by-uuid/f00d\nE:ID_FS_UUID=f00d\n").unwrap();
+    let Found::Drive(drive) = folder.machine().drive("/dev/x", 8, 1) else {
+        panic!("it is there")
+    };
+    let known = |text: &str| Some(text.to_owned());
+    let expected = Identity {
+        hardware: known("naa.5000c500a1b2c3d4"),
+        partition: known("ab-01"),
+        file_system: known("f00d"),
+    };
+    assert_eq!(drive.identity, expected);
+}
+
+#[test]
+fn drives_have_their_names_once_the_queue_of_udev_is_empty() {
+    let folder = Folder::new("settled");
+    let queue = folder.0.join("udev/queue");
+    fs::create_dir_all(queue.parent().unwrap()).unwrap();
+    fs::write(&queue, "").unwrap();
+    assert!(!folder.machine().is_settled());
+    fs::remove_file(&queue).unwrap();
+    assert!(folder.machine().is_settled());
 }
 
 #[test]

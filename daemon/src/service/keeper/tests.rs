@@ -66,6 +66,14 @@ impl Stage {
         panic!("the keeper goes round in circles");
     }
 
+    /// Lets it do all that there is to do once the kernel has answered what it is at.
+    fn settle(&mut self) {
+        while self.keeper().is_busy() {
+            self.keeper().wait();
+            self.turn();
+        }
+    }
+
     fn reload(&mut self) {
         self.keeper().reload();
         self.turn();
@@ -78,6 +86,20 @@ impl Stage {
 
     fn add(&mut self, path: &str, minor: u32) {
         self.kernel.add_drive(path, Drive::new(9, minor, 8 * MIB));
+        self.news(News::Came);
+    }
+
+    /// Plugs drive a in again.
+    fn add_again(&mut self, minor: u32) {
+        let same = Drive::new(8, 0, 8 * MIB);
+        self.kernel.add_drive(
+            "/dev/a",
+            Drive {
+                major: 9,
+                minor,
+                ..same
+            },
+        );
         self.news(News::Came);
     }
 
@@ -165,7 +187,7 @@ fn a_lost_device_is_live_again_when_its_drive_comes_back() {
         stage.kernel.remove_drive("/dev/a");
         stage.turn();
         assert_eq!(stage.kernel.devices()[0].state, State::Lost);
-        stage.add("/dev/a", minor);
+        stage.add_again(minor);
         assert_eq!(stage.kernel.devices()[0].state, State::Live);
     }
 }
@@ -379,4 +401,106 @@ fn a_turn_is_one_step_and_a_reload_forgets_what_is_not_done_yet() {
     stage.reload();
     assert_eq!(stage.devices(), on(&[("a", "/dev/a"), ("c", "/dev/c")]));
     assert_eq!(stage.keeper().reloads(), 2);
+}
+
+#[test]
+fn what_somebody_else_does_between_two_steps_is_seen_before_the_second() {
+    let text = |a: &str, v: &str| format!("[device.a]\nto = '{a}'\n[device.v]\nto = '{v}'\n");
+    let mut stage = Stage::new("between", &text("/dev/a", "/dev/b"));
+    for (number, name) in ["x", "y", "z"].into_iter().enumerate() {
+        let drive = Drive::new(9, number as u32, 8 * MIB);
+        stage.kernel.add_drive(&format!("/dev/{name}"), drive);
+    }
+    stage.start();
+    stage.write(&text("/dev/x", "/dev/y"));
+    stage.keeper().reload();
+    stage.keeper().turn().unwrap();
+    assert_eq!(stage.devices(), on(&[("a", "/dev/x"), ("v", "/dev/b")]));
+    stage.unmap();
+    let mut other = Client::new(stage.kernel.clone());
+    let spec = DeviceSpec::new("tmp", vec![TargetSpec::whole("/dev/z")]);
+    let tmp = other.create_device(&spec).unwrap();
+    assert_eq!(tmp.id, 1, "it has the number of v");
+    stage.turn();
+    assert_eq!(stage.devices(), on(&[("a", "/dev/x"), ("tmp", "/dev/z")]));
+}
+
+#[test]
+fn its_own_remap_that_failed_is_not_taken_for_somebody_elses_unmap() {
+    let mut stage = Stage::new("half", V);
+    // It sees the drive, while the kernel cannot open it for a moment.
+    let looks = Fake::new();
+    looks.add_drive("/dev/a", Drive::new(8, 0, 8 * MIB));
+    let mut keeper = Keeper::start(stage.kernel.clone(), |_| {}).unwrap();
+    keeper.keep_to(Wants::of_file(&stage.file, false, move || {
+        Box::new(looks.clone())
+    }));
+    stage.keeper = Some(keeper);
+    stage.turn();
+    stage.write(&format!("{V}queue = 'mq'\n"));
+    stage.kernel.set_hung("/dev/a", true);
+    stage.keeper().reload();
+    stage.turn();
+    stage.kernel.remove_drive("/dev/a");
+    stage.kernel.set_hung("/dev/a", false);
+    stage.settle();
+    assert_eq!(stage.devices(), []);
+    stage.kernel.add_drive("/dev/a", Drive::new(8, 0, 8 * MIB));
+    stage.news(News::Came);
+    assert_eq!(stage.devices(), on(&[("v", "/dev/a")]));
+    assert_eq!(stage.kernel.devices()[0].queue, crate::QueueMode::Mq);
+}
+
+#[test]
+fn two_that_want_different_things_do_not_swap_a_device_for_ever() {
+    let mut one = Stage::new("two-one", RESTORE);
+    one.start();
+    let text = "[device.v]\nto = '/dev/b'\npolicy = 'restore'\n";
+    let mut two = Stage::new("two-two", text);
+    two.kernel = one.kernel.clone();
+    two.start();
+    let (mut moves, mut at) = (0, one.devices());
+    for _ in 0..100 {
+        for stage in [&mut one, &mut two] {
+            stage.keeper().turn().unwrap();
+            let now = stage.devices();
+            moves += usize::from(now != at);
+            at = now;
+        }
+    }
+    assert!(moves <= 21, "{moves} moves");
+    assert!(one.keeper().deadline().is_some(), "it is tried again later");
+}
+
+#[test]
+fn a_drive_that_does_not_answer_holds_up_its_own_device_only() {
+    let names = ["a", "b", "c"];
+    let text: String = names
+        .iter()
+        .map(|name| format!("[device.{name}]\nto = '/dev/{name}'\n"))
+        .collect();
+    let mut stage = Stage::new("hung", &text);
+    stage.kernel.set_hung("/dev/a", true);
+    stage.start();
+    assert_eq!(stage.devices(), on(&[("b", "/dev/b"), ("c", "/dev/c")]));
+    stage.reload();
+    stage.kernel.set_hung("/dev/a", false);
+    stage.settle();
+    let mut devices = stage.devices();
+    devices.sort();
+    let all = on(&[("a", "/dev/a"), ("b", "/dev/b"), ("c", "/dev/c")]);
+    assert_eq!(devices, all);
+}
+
+#[test]
+fn what_is_left_out_while_it_is_missing_is_not_while_a_boot_goes_on() {
+    let mut stage = Stage::new("boot", "[device.w]\nto = '/dev/x'\nmissing = 'skip'\n");
+    stage.kernel.set_settled(false);
+    stage.start();
+    assert!(
+        stage.keeper().deadline().is_some(),
+        "it looks again by itself"
+    );
+    stage.add("/dev/x", 2);
+    assert_eq!(stage.devices(), on(&[("w", "/dev/x")]));
 }

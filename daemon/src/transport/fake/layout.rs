@@ -23,16 +23,20 @@ pub struct Drive {
     pub size: u64,
     /// Smallest I/O in bytes.
     pub logical_block_size: u32,
+    /// What it says of itself, so that it is known again under other numbers; none for one that
+    /// says nothing.
+    pub serial: Option<u64>,
 }
 
 impl Drive {
-    /// A drive of `size` bytes with blocks of 512 bytes.
+    /// A drive of `size` bytes with blocks of 512 bytes, whose serial number is made of its numbers.
     pub fn new(major: u32, minor: u32, size: u64) -> Self {
         Self {
             major,
             minor,
             size,
             logical_block_size: 512,
+            serial: Some((u64::from(major) << 32) | u64::from(minor)),
         }
     }
 

@@ -6,7 +6,7 @@ use nix::libc::ENOENT;
 use super::{Fake, table::SHUNT_MAJOR};
 use crate::{
     config::DriveName,
-    machine::{Drive, Found, Machine},
+    machine::{Drive, Found, Identity, Machine},
     model::Target,
 };
 
@@ -30,6 +30,10 @@ impl Machine for Fake {
                 minor: drive.minor,
                 size: drive.size,
                 logical_block_size: drive.logical_block_size,
+                identity: Identity {
+                    hardware: drive.serial.map(|serial| format!("S{serial}")),
+                    ..Identity::default()
+                },
             }),
             Err(refusal) if refusal.errno == ENOENT => Found::Missing,
             Err(refusal) => Found::Wrong(refusal.to_string()),
@@ -49,6 +53,18 @@ impl Machine for Fake {
     }
 
     fn lasting_name(&self, target: &Target) -> DriveName {
-        DriveName::Path(target.path.clone())
+        let kernel = self.kernel();
+        let leads_there = |path: &str| {
+            let drive = kernel.table.drive(path);
+            drive.is_ok_and(|drive| drive.is(target))
+        };
+        let own = Some(target.path.as_str()).filter(|path| leads_there(path));
+        let mut others = kernel.table.paths();
+        let name = own.or_else(|| others.find(|path| leads_there(path)));
+        DriveName::Path(name.unwrap_or(&target.path).to_owned())
+    }
+
+    fn is_settled(&self) -> bool {
+        self.kernel().settled
     }
 }

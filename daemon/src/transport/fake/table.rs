@@ -79,6 +79,12 @@ impl Table {
         self.paths.insert(path.to_owned(), None);
     }
 
+    /// The paths at which there is something.
+    #[cfg(feature = "config")]
+    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.paths.keys().map(String::as_str)
+    }
+
     /// Takes a drive away and returns the devices that lost it.
     pub(super) fn remove_drive(&mut self, path: &str) -> Vec<Device> {
         let Some(Some(drive)) = self.paths.remove(path) else {

@@ -123,7 +123,9 @@ fn a_device_under_load_is_moved_by_a_file() {
         write(to, stats);
         let said = apply(&config);
         assert!(
-            said.starts_with(&format!("retarget vol0: target {from} -> {to}, stats ")),
+            said.starts_with(&format!("retarget vol0: target {from} ("))
+                && said.contains(&format!(") -> {to} ("))
+                && said.contains("), stats "),
             "{said}"
         );
         nothing_to_do(&config);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use crate::guest::case::figure;
-use crate::guest::command::{run, run_words};
+use crate::guest::command::{attempt, run, run_words};
 use crate::guest::fio::Fio;
 use crate::guest::flash::flash;
 use crate::guest::link::Link;
@@ -19,6 +19,7 @@ use crate::guest::removal::Removed;
 use crate::guest::shunt::list;
 use crate::guest::shuntd::{Config, Daemon, devices, wait_for_devices};
 use crate::guest::state::State;
+use crate::guest::sysfs;
 use crate::guest::task::Task;
 use crate::guest::wait::wait_until;
 
@@ -29,6 +30,8 @@ cases!("daemon":
     what_somebody_else_changes_is_adopted_or_restored,
     a_bad_file_is_told_and_all_stays,
     a_live_device_does_not_follow_its_link,
+    a_lost_device_takes_no_other_drive_that_has_its_link,
+    there_is_one_and_apply_does_not_do_what_it_would_take_back,
     it_is_killed_a_hundred_times_under_verified_load,
     changes_that_were_missed_are_counted_and_made_up_for,
     the_module_is_loaded_anew_under_it,
@@ -122,6 +125,33 @@ fn a_live_device_does_not_follow_its_link() {
     daemon.reload();
     daemon.says("vol0: its drive has another name now", 2);
     assert_eq!(State::now(), before);
+    // Whatever else the file wants: what has to do with the drive waits, and is said.
+    for edited in ["length = '16M' }", "length = '8M' }\nqueue = 'mq'"] {
+        config.write(&format!(
+            "[device.vol0]\nto = {{ drive = '{}', {edited}\npolicy = 'restore'\n\
+             [device.vol1]\nto = '/dev/disk/by-id/nvme-never'\n",
+            link.path()
+        ));
+        let said = daemon
+            .log()
+            .matches("vol0: its drive has another name now")
+            .count();
+        daemon.reload();
+        daemon.says("vol0: its drive has another name now", said + 1);
+        assert_eq!(State::now(), before, "{edited}");
+        let planned = run_words(&["shunt", "plan", config.path()]);
+        let numbers = |name: &str| sysfs::read(&format!("/sys/block/{name}/dev"));
+        for name in [&first.name, &second.name] {
+            let number = numbers(name).expect("a drive has numbers");
+            assert!(planned.contains(&format!("({number})")), "{planned}");
+        }
+    }
+    config.write(&format!(
+        "[device.vol0]\nto = {{ drive = '{}', length = '8M' }}\n",
+        link.path()
+    ));
+    daemon.reload();
+    assert_eq!(State::now(), before);
     daemon.stop();
     let said = run_words(&["shunt", "apply", config.path()]);
     assert!(
@@ -129,6 +159,62 @@ fn a_live_device_does_not_follow_its_link() {
         "{said}"
     );
     assert_ne!(State::now(), before);
+}
+
+fn a_lost_device_takes_no_other_drive_that_has_its_link() {
+    let _module = Module::load();
+    let (drive, other) = (flash(1).name, flash(0).name);
+    let link = Link::to(&drive, "nvme-slot");
+    let path = link.path();
+    let config = Config::new(&format!("[device.vol0]\nto = '{path}'\n"));
+    let daemon = Daemon::start(&config);
+    wait_for_devices(&[("vol0", "live", path)]);
+    let removed = Removed::take(1);
+    wait_for_devices(&[("vol0", "lost", path)]);
+    link.lead_to(&other);
+    daemon.says("vol0: what has the name of its drive is another drive", 1);
+    daemon.reload();
+    daemon.says("vol0: what has the name of its drive is another drive", 2);
+    wait_for_devices(&[("vol0", "lost", path)]);
+    link.lead_to(&removed.bring_back().name);
+    wait_for_devices(&[("vol0", "live", path)]);
+    daemon.stop();
+}
+
+fn there_is_one_and_apply_does_not_do_what_it_would_take_back() {
+    let _module = Module::load();
+    let (path, other) = (flash(0).path, flash(1).path);
+    let text = |path: &str| {
+        format!("[device.vol0]\nto = {{ drive = '{path}', length = '8M' }}\npolicy = 'restore'\n")
+    };
+    let config = Config::new(&text(&path));
+    let daemon = Daemon::start(&config);
+    wait_for_devices(&[("vol0", "live", &path)]);
+    let second = attempt(&["shuntd", "--config", config.path(), "--metrics", "off"]);
+    assert_eq!(second.code, Some(1), "{second:?}");
+    assert!(
+        second.stderr.contains("a shuntd runs already"),
+        "{second:?}"
+    );
+
+    let before = State::now();
+    config.write(&text(&other));
+    let ended = attempt(&["shunt", "apply", config.path()]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(
+        ended
+            .stderr
+            .contains("vol0: shuntd wants it otherwise and would take the change back"),
+        "{ended:?}"
+    );
+    assert_eq!(State::now(), before);
+    daemon.reload();
+    wait_for_devices(&[("vol0", "live", &other)]);
+    assert_eq!(run_words(&["shunt", "apply", config.path()]), "");
+    daemon.stop();
+    config.write(&text(&path));
+    run_words(&["shunt", "apply", config.path()]);
+    wait_for_devices(&[("vol0", "live", &path)]);
 }
 
 fn what_somebody_else_changes_is_adopted_or_restored() {

@@ -5,10 +5,11 @@ use std::{fmt::Write, path::Path};
 
 use shunt::{
     Client, Device, Error, Transport,
-    apply::{self, Applied},
-    config::{self, Config},
+    apply::{self, Applied, Left},
+    config::{self, Config, Wanted},
     machine::{Machine, ThisMachine},
-    plan::{Action, Authority, Plan, Step},
+    plan::{Action, Authority, Memory, Plan, Remark, Step},
+    service::Presence,
 };
 
 use super::refused;
@@ -52,8 +53,35 @@ pub(super) fn plan<T: Transport>(
     let config = read_for(&mut client, file)?;
     let present = devices(&mut client)?;
     let machine = ThisMachine::now();
-    let plan = shunt::plan::plan(&config.devices, &present, &machine, Authority::Apply);
+    let (free, kept) = free_of_daemon(config.devices);
+    let memory = Memory::default();
+    let mut plan = shunt::plan::plan(&free, &present, &machine, &memory, Authority::Apply);
+    plan.others
+        .retain(|name| !kept.iter().any(|remark| remark.device == *name));
+    plan.refused.extend(kept);
     output.show(|| json::plan(&plan), || words(&plan))
+}
+
+/// Parts the devices from those that a running daemon would make otherwise again, whoever changes them:
+/// what is done about one would be taken back, with whatever was written meanwhile.
+fn free_of_daemon(devices: Vec<Wanted>) -> (Vec<Wanted>, Vec<Remark>) {
+    let restored = Presence::restored();
+    let (mut free, mut kept) = (Vec::new(), Vec::new());
+    for device in devices {
+        let other = restored.iter().find(|other| other.name == device.name);
+        if other.is_none_or(|other| device.is_made_like(other)) {
+            free.push(device);
+            continue;
+        }
+        kept.push(Remark {
+            text: "shuntd wants it otherwise and would take the change back (policy restore); have it read \
+                   its file again first: systemctl reload shuntd"
+                .to_owned(),
+            device: device.name,
+            place: device.place,
+        });
+    }
+    (free, kept)
 }
 
 /// A plan for people, a line for each device that is not as it is wanted.
@@ -91,8 +119,12 @@ pub(super) fn apply<T: Transport>(
     output: &mut Output<'_>,
 ) -> Result<(), Failure> {
     let config = read_for(&mut client, file)?;
-    let applied = apply::apply(&mut client, &config.devices, ThisMachine::now);
-    let applied = applied.map_err(|error| explain("list the devices", &error))?;
+    let (free, kept) = free_of_daemon(config.devices);
+    let applied = apply::apply(&mut client, &free, ThisMachine::now);
+    let mut applied = applied.map_err(|error| explain("list the devices", &error))?;
+    let held = |name: &String| kept.iter().any(|remark| remark.device == *name);
+    applied.rest.others.retain(|name| !held(name));
+    applied.rest.refused.extend(kept);
     let failures: Vec<(String, String)> = failures(&applied);
     output.show(
         || json::applied(&applied, &failures),
@@ -121,13 +153,18 @@ fn done_words(step: &Step, device: &Device) -> String {
 
 /// Each device that is not as it is wanted and does not wait, and why.
 fn failures(applied: &Applied) -> Vec<(String, String)> {
-    let failed = applied.failed.iter().map(|(step, error)| {
-        let why = match explained(step, error) {
+    let failed = applied.failed.iter().map(|(step, failed)| {
+        let why = match explained(step, &failed.error) {
             Failure::Explained(why) => why,
             Failure::Several(lines) => lines.join(", "),
             Failure::ReaderGone => String::new(),
         };
-        (step.device.clone(), format!("{}: {why}", step.place))
+        let left = match failed.left {
+            Left::AsItWas => "",
+            Left::InPart => "; its table is as it is wanted now",
+            Left::Gone => "; it is unmapped now",
+        };
+        (step.device.clone(), format!("{}: {why}{left}", step.place))
     });
     let refused = applied.rest.refused.iter().chain(&applied.rest.left);
     let refused = refused.map(|remark| (remark.device.clone(), remark.to_string()));
@@ -154,6 +191,15 @@ pub(super) fn export<T: Transport>(
 ) -> Result<(), Failure> {
     let devices = devices(&mut client)?;
     let machine: &dyn Machine = &ThisMachine::now();
-    let wanted = config::wanted(&devices, machine);
-    output.show(|| json::wanted(&wanted), || config::export(&wanted))
+    let (wanted, left_out) = config::wanted(&devices, machine);
+    for why in &left_out {
+        log::warn!("{why}");
+    }
+    output.show(
+        || json::wanted(&wanted),
+        || {
+            let comments = left_out.iter().map(|why| format!("# {why}\n"));
+            config::export(&wanted) + &comments.collect::<String>()
+        },
+    )
 }
