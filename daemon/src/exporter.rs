@@ -1,27 +1,31 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Serves metrics over HTTP, on TCP or a Unix socket. `shuntd` starts it.
 //!
-//! It has threads of its own, which share nothing with the loop of the daemon but a count, so that
-//! no reader can hold that up: one thread accepts, one for each connection answers, and all of
-//! them sleep while nobody reads. There are at most [`Limits::connections`]; who comes when all are
-//! taken waits in the kernel's queue. A reader that is slow or stuck is left after a deadline, so
-//! a place becomes free in time. Nothing is asked of the kernel module until somebody reads.
+//! It has a thread of its own, which shares nothing with the loop of the daemon but a count, so that no
+//! reader can hold that up: one loop accepts, reads and writes, and sleeps while nobody asks. There are
+//! [`Limits::connections`] places. Who comes when all are taken has the place of who does least. A reader
+//! that is slow or stuck is left after a deadline. Nothing is asked of the kernel module until somebody
+//! has sent a request.
 
 use std::{
-    io,
-    sync::{Arc, Condvar, Mutex, PoisonError},
-    thread,
+    io, thread,
     time::{Duration, Instant},
 };
 
-use crate::{error::Result, prometheus::Snapshot};
+use nix::poll::{PollFd, PollFlags};
+
+use crate::{
+    error::Result,
+    poll::{readable, wait_for},
+    prometheus::Snapshot,
+};
 
 mod address;
 mod http;
 mod socket;
 
 pub use address::{Address, DEFAULT};
-use socket::{Listener, Timed, Until};
+use socket::{Connection, Listener};
 
 /// How long to wait before an address that cannot be had is tried again.
 const RETRY: Duration = Duration::from_secs(5);
@@ -53,9 +57,6 @@ impl Default for Limits {
     }
 }
 
-/// Gives what is shown; asked once for each scrape, by one reader at a time.
-type Source = dyn Fn() -> Result<Snapshot> + Send + Sync;
-
 /// Starts to serve in the background, until the process ends.
 ///
 /// An address that cannot be had, as another program has it, is tried again and again, and a
@@ -66,9 +67,10 @@ type Source = dyn Fn() -> Result<Snapshot> + Send + Sync;
 pub fn start(
     address: Address,
     limits: Limits,
-    source: impl Fn() -> Result<Snapshot> + Send + Sync + 'static,
+    source: impl Fn() -> Result<Snapshot> + Send + 'static,
 ) -> io::Result<()> {
-    named("metrics", move || {
+    let builder = thread::Builder::new().name("metrics".to_owned());
+    let run = move || {
         let listener = bind(&address);
         if address.is_exposed() {
             log::warn!(
@@ -77,7 +79,8 @@ pub fn start(
         }
         log::info!("metrics are served on {address}");
         serve(&listener, limits, source);
-    })
+    };
+    builder.stack_size(STACK).spawn(run).map(|_| ())
 }
 
 fn bind(address: &Address) -> Listener {
@@ -99,90 +102,147 @@ fn bind(address: &Address) -> Listener {
     }
 }
 
-/// Accepts connections for ever.
-fn serve(
-    listener: &Listener,
-    limits: Limits,
-    source: impl Fn() -> Result<Snapshot> + Send + Sync + 'static,
-) {
-    let source: Arc<Source> = Arc::new(source);
-    let asking = Arc::new(Mutex::new(()));
-    let places = Arc::new(Places::new(limits.connections));
+/// Serves for ever.
+fn serve(listener: &Listener, limits: Limits, source: impl Fn() -> Result<Snapshot>) {
+    let mut places = Places {
+        limits,
+        taken: Vec::new(),
+    };
     loop {
-        let place = Place::take(&places);
-        let connection = match listener.accept() {
-            Ok(connection) => connection,
-            // The reader gave up before it was accepted.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
-            Err(error) => {
-                log::debug!("a connection for metrics cannot be accepted: {error}");
-                thread::sleep(SHORTAGE);
-                continue;
+        let mut wanted = vec![readable(listener)];
+        wanted.extend(places.taken.iter().map(Place::descriptor));
+        let deadline = places.taken.iter().map(|place| place.deadline).min();
+        let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        if let Err(error) = wait_for(&mut wanted, left) {
+            log::debug!("{error}");
+            thread::sleep(SHORTAGE);
+        }
+        places
+            .taken
+            .retain_mut(|place| place.go_on(limits, &source));
+        for _ in 0..limits.connections {
+            match listener.accept() {
+                Ok(connection) => places.take(connection, &source),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                // The reader gave up before it was accepted.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    log::debug!("a connection for metrics cannot be accepted: {error}");
+                    thread::sleep(SHORTAGE);
+                    break;
+                }
             }
-        };
-        let (source, asking) = (Arc::clone(&source), Arc::clone(&asking));
-        // If there can be no thread, the connection is closed with what would have gone there.
-        let started = named("metrics reader", move || {
-            let _place = place;
-            answer(connection.as_ref(), limits, || {
-                // One at a time, so that readers cannot multiply what asking takes.
-                let _turn = asking.lock().unwrap_or_else(PoisonError::into_inner);
-                source()
-            });
-        });
-        if let Err(error) = started {
-            log::debug!("no thread for a reader of metrics: {error}");
         }
     }
-}
-
-fn answer(connection: &dyn Timed, limits: Limits, source: impl FnOnce() -> Result<Snapshot>) {
-    let begun = Instant::now();
-    let request = http::read_request(Until::new(connection, begun + limits.request));
-    let out = Until::new(connection, Instant::now() + limits.answer);
-    // A reader that went away, or was too slow, does not want to know.
-    if let Err(error) = request.and_then(|request| http::answer(request, out, source)) {
-        log::debug!("a reader of metrics was left: {error}");
-    }
-}
-
-fn named(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    let builder = thread::Builder::new().name(name.to_owned());
-    builder.stack_size(STACK).spawn(run).map(|_| ())
 }
 
 /// Places for connections.
 struct Places {
-    free: Mutex<usize>,
-    freed: Condvar,
+    limits: Limits,
+    taken: Vec<Place>,
 }
 
 impl Places {
-    fn new(free: usize) -> Self {
-        Self {
-            free: Mutex::new(free),
-            freed: Condvar::new(),
+    /// Gives a place to a connection. If all are taken, one goes that has not said yet what it wants,
+    /// or else one that has not read for longest: who comes never waits for who does nothing.
+    fn take(&mut self, connection: Box<dyn Connection>, source: impl Fn() -> Result<Snapshot>) {
+        let mut place = Place {
+            connection,
+            work: Work::Asking(Vec::new()),
+            moved: Instant::now(),
+            deadline: Instant::now() + self.limits.request,
+        };
+        // A request comes with its connection, as a rule, and is answered at once.
+        if !place.go_on(self.limits, source) {
+            return;
         }
+        if self.taken.len() >= self.limits.connections {
+            let idlest = self.taken.iter().enumerate().min_by_key(|(_, place)| {
+                let is_answered = matches!(place.work, Work::Answering { .. });
+                (is_answered, place.moved)
+            });
+            if let Some(number) = idlest.map(|(number, _)| number) {
+                self.taken.remove(number);
+            }
+        }
+        self.taken.push(place);
     }
 }
 
-/// A place that a connection has; free again on drop.
-struct Place(Arc<Places>);
+/// A connection with its place.
+struct Place {
+    connection: Box<dyn Connection>,
+    work: Work,
+    /// When something was read or written last.
+    moved: Instant,
+    /// When it is left, though it goes on.
+    deadline: Instant,
+}
+
+enum Work {
+    /// It says what it wants; what it has said so far.
+    Asking(Vec<u8>),
+    /// It reads the answer; how much of it it has.
+    Answering { text: Vec<u8>, sent: usize },
+}
 
 impl Place {
-    /// Waits for a free place.
-    fn take(places: &Arc<Places>) -> Self {
-        let free = places.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let free = places.freed.wait_while(free, |free| *free == 0);
-        *free.unwrap_or_else(PoisonError::into_inner) -= 1;
-        Self(Arc::clone(places))
+    fn descriptor(&self) -> PollFd<'_> {
+        let flags = match self.work {
+            Work::Asking(_) => PollFlags::POLLIN,
+            Work::Answering { .. } => PollFlags::POLLOUT,
+        };
+        PollFd::new(self.connection.as_fd(), flags)
     }
-}
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.0.freed.notify_one();
+    /// Does what can be done without waiting; false once there is no more to do.
+    fn go_on(&mut self, limits: Limits, source: impl Fn() -> Result<Snapshot>) -> bool {
+        match self.move_on(limits, source) {
+            Ok(more) => more,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
+            // A reader that went away, or was too slow, does not want to know.
+            Err(error) => {
+                log::debug!("a reader of metrics was left: {error}");
+                false
+            }
+        }
+    }
+
+    fn move_on(
+        &mut self,
+        limits: Limits,
+        source: impl Fn() -> Result<Snapshot>,
+    ) -> io::Result<bool> {
+        loop {
+            if Instant::now() >= self.deadline {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            match &mut self.work {
+                Work::Asking(said) => {
+                    let mut bytes = [0; 1024];
+                    let length = self.connection.read(&mut bytes)?;
+                    if length == 0 {
+                        return Ok(false);
+                    }
+                    self.moved = Instant::now();
+                    said.extend_from_slice(&bytes[..length]);
+                    if let Some(request) = http::understand(said) {
+                        let text = http::answer(&request, &source);
+                        self.work = Work::Answering { text, sent: 0 };
+                        self.deadline = Instant::now() + limits.answer;
+                    }
+                }
+                Work::Answering { text, sent } => {
+                    let rest = &text[*sent..];
+                    if rest.is_empty() {
+                        return Ok(false);
+                    }
+                    *sent += self.connection.write(rest)?;
+                    self.moved = Instant::now();
+                }
+            }
+        }
     }
 }
 

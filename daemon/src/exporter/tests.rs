@@ -2,9 +2,9 @@
 //! Readers of every kind over real sockets: those that ask well, wrongly, slowly, and not at all.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    os::unix::net::UnixStream,
+    os::unix::net::{UnixDatagram, UnixStream},
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -25,7 +25,7 @@ const SHORT: Limits = Limits {
 /// Serves a source on a port of its own.
 fn serve_source(
     limits: Limits,
-    source: impl Fn() -> Result<Snapshot> + Send + Sync + 'static,
+    source: impl Fn() -> Result<Snapshot> + Send + 'static,
 ) -> SocketAddr {
     let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
     let Listener::Tcp(tcp) = &listener else {
@@ -65,26 +65,14 @@ fn ask(address: SocketAddr, request: &str) -> String {
     exchange(TcpStream::connect(address).unwrap(), request)
 }
 
-/// Takes the body of an answer out of its chunks, which have to be whole.
-fn dechunk(answer: &str) -> String {
+/// The body of an answer, which has to be whole.
+fn body(answer: &str) -> &str {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    assert!(head.contains("Transfer-Encoding: chunked"), "{head}");
-    let (mut rest, mut whole) = (BufReader::new(body.as_bytes()), Vec::new());
-    loop {
-        let mut length = String::new();
-        rest.read_line(&mut length).unwrap();
-        let length = u64::from_str_radix(length.trim_end(), 16).unwrap();
-        let before = whole.len();
-        rest.by_ref().take(length).read_to_end(&mut whole).unwrap();
-        assert_eq!((whole.len() - before) as u64, length);
-        let mut end = [0; 2];
-        rest.read_exact(&mut end).unwrap();
-        assert_eq!(&end, b"\r\n");
-        if length == 0 {
-            assert!(rest.fill_buf().unwrap().is_empty());
-            return String::from_utf8(whole).unwrap();
-        }
-    }
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("Content-Length: "));
+    assert_eq!(length.unwrap().parse(), Ok(body.len()), "{head}");
+    body
 }
 
 const GET: &str = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -97,14 +85,13 @@ fn a_scrape_is_whole_in_either_version_of_http() {
     let answer = ask(address, GET);
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     assert!(answer.contains("Content-Type: text/plain; version=0.0.4"));
-    let chunked = dechunk(&answer);
-    assert!(chunked.len() > 4 * 16 * 1024, "one chunk proves little");
-    assert!(chunked.contains("shunt_ios_total{device=\"vol0\",op=\"read\"} 1\n"));
-    assert!(chunked.contains("shunt_device_info{device=\"vol199\",disk=\"shunt199\""));
-    assert!(chunked.ends_with("shunt_latency_seconds_count{device=\"vol0\",op=\"read\"} 1\n"));
+    let text = body(&answer);
+    assert!(text.contains("shunt_ios_total{device=\"vol0\",op=\"read\"} 1\n"));
+    assert!(text.contains("shunt_device_info{device=\"vol199\",disk=\"shunt199\""));
+    assert!(text.ends_with("shunt_latency_seconds_count{device=\"vol0\",op=\"read\"} 1\n"));
 
     let old = ask(address, "GET /metrics?x=1 HTTP/1.0\r\n\r\n");
-    assert_eq!(old.split_once("\r\n\r\n").unwrap().1, chunked);
+    assert_eq!(body(&old), text);
     let head = ask(address, "HEAD /metrics HTTP/1.1\r\n\r\n");
     assert!(
         head.starts_with("HTTP/1.1 200 OK\r\n") && head.ends_with("\r\n\r\n"),
@@ -174,31 +161,37 @@ fn readers_that_say_nothing_or_read_nothing_are_left_and_another_is_served() {
     let silent: Vec<_> = (0..6)
         .map(|_| TcpStream::connect(address).unwrap())
         .collect();
-    let stuck: Vec<_> = (0..4)
+    let stuck: Vec<_> = (0..2)
         .map(|_| {
             let mut connection = TcpStream::connect(address).unwrap();
             connection.write_all(GET.as_bytes()).unwrap();
             connection
         })
         .collect();
-    // Five pairs of places before it, none for longer than both limits.
+    // The deadlines of none of them are waited for.
     let answer = ask(address, "GET / HTTP/1.1\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     for mut connection in silent {
-        assert_eq!(
-            connection.read(&mut [0; 8]).unwrap(),
-            0,
-            "it was left without a word"
-        );
+        // It was left without a word, in one way or the other.
+        assert!(matches!(connection.read(&mut [0; 8]), Ok(0) | Err(_)));
     }
-    for mut connection in stuck {
-        let mut text = Vec::new();
-        let _ = connection.read_to_end(&mut text);
-        assert!(
-            !text.ends_with(b"\r\n0\r\n\r\n"),
-            "it could take what did not fit"
-        );
-    }
+    drop(stuck);
+}
+
+#[test]
+fn many_idle_connections_do_not_hold_up_a_scrape() {
+    let limits = Limits {
+        request: Duration::from_secs(600),
+        answer: Duration::from_secs(600),
+        ..Limits::default()
+    };
+    let address = serve_kernel(limits, kernel(1));
+    let idle: Vec<_> = (0..120)
+        .map(|_| TcpStream::connect(address).unwrap())
+        .collect();
+    let answer = ask(address, GET);
+    assert!(body(&answer).contains("shunt_device_info{device=\"vol0\""));
+    drop(idle);
 }
 
 #[test]
@@ -263,7 +256,17 @@ fn a_socket_that_is_left_over_is_replaced_and_one_in_use_is_not() {
         });
     });
     let answer = exchange(UnixStream::connect(&path).unwrap(), GET);
-    assert!(dechunk(&answer).contains("shunt_device_info{device=\"vol0\""));
+    assert!(body(&answer).contains("shunt_device_info{device=\"vol0\""));
+
+    // Somebody's socket for datagrams stays, and is not made open to all through a link.
+    let datagrams = folder.join("datagrams");
+    let theirs = UnixDatagram::bind(&datagrams).unwrap();
+    assert!(Listener::bind(&Address::Unix(datagrams.clone())).is_err());
+    UnixDatagram::unbound()
+        .unwrap()
+        .send_to(b"x", &datagrams)
+        .unwrap();
+    drop(theirs);
 
     let file = folder.join("file");
     std::fs::write(&file, "kept").unwrap();
