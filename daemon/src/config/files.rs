@@ -124,9 +124,10 @@ impl Reading {
             }
         };
         let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+        // What an editor leaves there while it is at work is hidden, or ends otherwise.
         files.retain(|file| {
-            file.extension()
-                .is_some_and(|extension| extension == "toml")
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            name.ends_with(".toml") && !name.starts_with('.')
         });
         files.sort();
         files

@@ -348,6 +348,9 @@ fn the_folder_beside_a_file_and_what_it_includes_are_read_in_order() {
     );
     folder.write("shunt.toml.d/10.toml", "[device.third]\nto = '/dev/c'\n");
     folder.write("shunt.toml.d/10.toml.old", "not read");
+    // As an editor leaves it, a link that leads nowhere.
+    let lock = folder.0.join("shunt.toml.d/.#10.toml");
+    std::os::unix::fs::symlink("me@here.1:2", lock).unwrap();
     let config = load(&file).unwrap();
     assert_eq!(names(&config), ["first", "second", "third", "fourth"]);
     let queues: Vec<_> = config.devices.iter().map(|d| d.queue).collect();
