@@ -1,27 +1,49 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Names and words in sentences for people. Configuration, daemon and programs use it.
+//! Names and words in sentences for people. Configuration, daemon and programs use it. Text from outside,
+//! which anybody may have written, is shown by [`shown`] in a sentence; what a program prints or logs as a
+//! whole goes through [`visible`], so that nothing of it steers a terminal.
+
+use std::borrow::Cow;
 
 /// Characters that are shown: as many as a path may have.
 const SHOWN_MAX: usize = 4096;
 
-/// What comes from outside (a name, a path, the words of another program) as it is shown in a line:
-/// in quotes, with escapes, if it could be misread, or obeyed by a terminal.
-pub fn shown(text: &str) -> String {
-    let start: String = text.chars().take(SHOWN_MAX).collect();
-    let dots = if start.len() < text.len() { "..." } else { "" };
-    if text.is_empty() || text.contains(misleads) {
-        format!("{start:?}{dots}")
+/// Whether a character is not seen, or steers what is seen: controls of both sets, spaces but the usual
+/// one, marks that turn the direction of writing, letters without width.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || (c.is_whitespace() && c != ' ')
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+}
+
+/// Text with what is not seen in it written out, as in `\u{1b}`; it may have several lines.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    let is_bad = |c: char| c != '\n' && is_hidden(c);
+    if !text.contains(is_bad) {
+        return text.into();
+    }
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_bad(c) {
+            true => shown.extend(c.escape_unicode()),
+            false => shown.push(c),
+        }
+    }
+    shown.into()
+}
+
+/// A name or a path as it is shown in a line: in quotes if it could be misread.
+pub fn shown(name: &str) -> String {
+    let start: String = name.chars().take(SHOWN_MAX).collect();
+    let dots = if start.len() < name.len() { "..." } else { "" };
+    if name.is_empty() || name.contains(|c: char| c == ' ' || is_hidden(c)) {
+        let quoted = format!("{start:?}");
+        // What Rust takes for printable may still not be seen.
+        format!("{}{dots}", visible(&quoted))
     } else {
         format!("{start}{dots}")
     }
-}
-
-/// Whether a letter does not show as itself: white space, and what Rust escapes as it cannot be
-/// printed, such as control characters and marks that turn the direction of text.
-fn misleads(letter: char) -> bool {
-    letter.is_whitespace()
-        || letter.escape_debug().to_string().starts_with("\\u{")
-        || letter.is_control()
 }
 
 /// A word of a command that can be pasted into a shell as it stands, after `--` if it would be taken
@@ -77,6 +99,7 @@ mod tests {
             ("a\u{85}", "\"a\\u{85}\""),
             ("a\u{2028}b", "\"a\\u{2028}b\""),
             ("a\u{202e}b", "\"a\\u{202e}b\""),
+            ("a\u{a0}b", "\"a\\u{a0}b\""),
             ("it's", "it's"),
             ("größe\"鐵\\", "größe\"鐵\\"),
         ] {
@@ -103,6 +126,18 @@ mod tests {
             ("", "''"),
         ] {
             assert_eq!(pasted(word), text);
+        }
+    }
+
+    #[test]
+    fn nothing_that_is_shown_steers_a_terminal() {
+        for (text, seen) in [
+            ("one\ntwo", "one\ntwo"),
+            ("\u{1b}]0;title\u{7}", "\\u{1b}]0;title\\u{7}"),
+            ("\u{9d}0;x\r", "\\u{9d}0;x\\u{d}"),
+            ("line\u{2028}end\u{85}", "line\\u{2028}end\\u{85}"),
+        ] {
+            assert_eq!(visible(text), seen);
         }
     }
 

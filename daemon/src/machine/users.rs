@@ -20,6 +20,8 @@ const UDEV_GROUP: &str = "/systemd-udevd.service";
 
 /// No process of udev's is further from it.
 const GENERATIONS: usize = 16;
+/// File systems that may span several devices, which only root may mount.
+const SPANNING: [&str; 2] = ["btrfs", "bcachefs"];
 
 /// One use of a block device; shows it in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,13 +71,14 @@ impl Place {
 struct Mount {
     number: String,
     place: String,
-    source: String,
+    /// What it is on, of a file system that spans several devices: its number is no device's.
+    source: Option<String>,
 }
 
 impl Mount {
     /// Whether it is on this disk; one on several has a number of its own, and names one of them.
     fn is_of(&self, place: &Place) -> bool {
-        self.number == place.number || self.source == place.node
+        self.number == place.number || self.source.as_ref() == Some(&place.node)
     }
 }
 
@@ -183,10 +186,13 @@ impl Users {
             let (mount, source) = line.split_once(" - ")?;
             let mut fields = mount.split(' ').skip(2);
             let (number, place) = (fields.next()?, fields.nth(1)?);
+            let mut source = source.split(' ');
+            let spans = SPANNING.contains(&source.next()?);
             Some(Mount {
                 number: number.to_owned(),
                 place: unescaped(place),
-                source: unescaped(source.split(' ').nth(1)?),
+                // What other file systems give here, anybody may have written who may mount in user space.
+                source: source.next().filter(|_| spans).map(unescaped),
             })
         };
         table.lines().filter_map(mount).collect()

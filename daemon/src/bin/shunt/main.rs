@@ -18,6 +18,7 @@ use std::{
 };
 
 use clap::Parser;
+use shunt::words::visible;
 
 use cli::Cli;
 use explain::Failure;
@@ -47,6 +48,8 @@ fn main() -> ExitCode {
 
 /// Puts one line on stderr; if that is closed, nobody is there to tell.
 fn complain(why: std::fmt::Arguments<'_>) {
+    let why = why.to_string();
+    let why = visible(&why).replace('\n', "\\n");
     let _ = writeln!(io::stderr(), "shunt: {why}");
 }
 

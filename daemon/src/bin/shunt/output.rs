@@ -14,7 +14,10 @@ use std::{
 
 use nix::poll::PollFd;
 use serde::Serialize;
-use shunt::poll::{closed, wait};
+use shunt::{
+    poll::{closed, wait},
+    words::visible,
+};
 
 use crate::explain::{Failure, explain};
 
@@ -42,7 +45,7 @@ impl<'a> Output<'a> {
         text: impl FnOnce() -> String,
     ) -> Result<(), Failure> {
         if !self.json {
-            return self.bytes(text().as_bytes());
+            return self.bytes(visible(&text()).as_bytes());
         }
         let mut line = serde_json::to_vec(&json())
             .map_err(|error| Failure::Explained(format!("cannot make JSON: {error}")))?;

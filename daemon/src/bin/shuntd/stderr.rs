@@ -8,6 +8,7 @@ use std::{
 };
 
 use log::{Level, LevelFilter};
+use shunt::words::visible;
 
 /// Lines on stderr; for the journal each begins with its priority (see sd-daemon(3)).
 struct Stderr {
@@ -46,10 +47,12 @@ impl log::Log for Stderr {
             Level::Debug => (7, "debug"),
             Level::Trace => (7, "trace"),
         };
+        let text = record.args().to_string();
+        let text = visible(&text).replace('\n', "\\n");
         let line = if self.journal {
-            format!("<{priority}>{}\n", record.args())
+            format!("<{priority}>{text}\n")
         } else {
-            format!("shuntd: {word}: {}\n", record.args())
+            format!("shuntd: {word}: {text}\n")
         };
         // At once, so that a line is whole though other threads log, or the program ends. If stderr is closed, nobody
         // is there to tell.

@@ -69,7 +69,8 @@ fn mounts_are_found_by_number_and_by_node() {
         "proc/self/mountinfo",
         "21 1 8:1 / / rw,noatime - ext4 /dev/sda1 rw\n\
          22 21 8:16 / /mnt/my\\040disk rw shared:1 - ext4 /dev/disk/by-id/x rw\n\
-         23 21 0:40 / /srv rw - btrfs /dev/sdb1 rw\n",
+         23 21 0:40 / /srv rw - btrfs /dev/sdb1 rw\n\
+         24 21 0:41 / /home/me/\u{1b}]0;x rw - fuse.sshfs /dev/sdb rw\n",
     );
     assert_eq!(
         machine.users(),
