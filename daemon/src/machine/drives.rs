@@ -119,6 +119,7 @@ impl ThisMachine {
             hardware: said.or_else(|| of_udev("E:ID_SERIAL=")),
             partition,
             file_system: of_udev("E:ID_FS_UUID="),
+            sequence: number(&disk.join("diskseq")),
         }
     }
 

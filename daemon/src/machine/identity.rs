@@ -13,6 +13,9 @@ pub struct Identity {
     pub partition: Option<String>,
     /// Identifier of the file system on it.
     pub file_system: Option<String>,
+    /// The number that the kernel gave its disk when it came. No other disk has it until the next boot,
+    /// and the same one has another after it was away.
+    pub sequence: Option<u64>,
 }
 
 impl Identity {
@@ -21,6 +24,9 @@ impl Identity {
     pub fn is_same(&self, other: &Self) -> Option<bool> {
         if let Some(false) = same(&self.hardware, &other.hardware) {
             return Some(false);
+        }
+        if let Some(true) = same(&self.sequence, &other.sequence) {
+            return Some(self.partition == other.partition);
         }
         match (
             same(&self.hardware, &other.hardware),
@@ -34,15 +40,17 @@ impl Identity {
         }
     }
 
-    /// Whether they are of two disks for certain: what is written on a disk changes while it is
-    /// there, the disk does not.
+    /// Whether they are of two disks for certain, if both have the same numbers: what is written on a
+    /// disk changes while it is there, the disk does not.
     pub(crate) fn is_of_another_disk(&self, other: &Self) -> bool {
         same(&self.hardware, &other.hardware) == Some(false)
+            || same(&self.sequence, &other.sequence) == Some(false)
+            || self.hardware.is_some() != other.hardware.is_some()
     }
 }
 
 /// None if one of them is not known.
-fn same(one: &Option<String>, other: &Option<String>) -> Option<bool> {
+fn same<T: PartialEq>(one: &Option<T>, other: &Option<T>) -> Option<bool> {
     Some(one.as_ref()? == other.as_ref()?)
 }
 
@@ -75,6 +83,7 @@ mod tests {
             hardware: known(hardware),
             partition: known(partition),
             file_system: known(file_system),
+            sequence: None,
         }
     }
 

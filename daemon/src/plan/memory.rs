@@ -9,7 +9,7 @@ use super::row;
 use crate::{
     config::{DriveName, Wanted},
     machine::{Drive, Found, Identity, Machine},
-    model::Device,
+    model::{Device, State},
 };
 
 /// What names led to.
@@ -26,8 +26,8 @@ pub(super) struct Seen {
 }
 
 impl Memory {
-    /// Takes in the drives that devices are on by the names of the files. A name that leads elsewhere
-    /// than to the drive of its device teaches nothing.
+    /// Takes in which drives the names of the files lead to. One that a device is on is surest; a name
+    /// that is new here is taken as it is, but not where a device is on something that had it before.
     pub fn learn(&mut self, wanted: &[Wanted], present: &[Device], machine: &dyn Machine) {
         for wanted in wanted {
             let Some(device) = present.iter().find(|device| device.name == wanted.name) else {
@@ -37,8 +37,16 @@ impl Memory {
                 let Found::Drive(drive) = machine.find(&row.drive) else {
                     continue;
                 };
-                if row::is_on(&drive, target) && !self.contradicts(&row.drive, &drive) {
-                    self.0.insert(row.drive.clone(), Seen::from(&drive));
+                if row::is_on(&drive, target) {
+                    if !self.contradicts(&row.drive, &drive) {
+                        self.0.insert(row.drive.clone(), Seen::from(&drive));
+                    }
+                } else if self.of(&row.drive).is_none() {
+                    let seen = had_the_name(present, &row.drive);
+                    self.0.extend(
+                        seen.unwrap_or_else(|| Some(Seen::from(&drive)))
+                            .map(|seen| (row.drive.clone(), seen)),
+                    );
                 }
             }
         }
@@ -68,9 +76,27 @@ impl Memory {
     pub(super) fn is_stranger(&self, name: &DriveName, drive: &Drive) -> bool {
         self.of(name).is_some_and(|seen| {
             let same = seen.identity.is_same(&drive.identity);
-            !same.unwrap_or(seen.number == drive.number())
+            let there_still = || {
+                seen.number == drive.number() && !seen.identity.is_of_another_disk(&drive.identity)
+            };
+            !same.unwrap_or_else(there_still)
         })
     }
+}
+
+/// What devices say of a name that leads elsewhere now: none if they do not have it, else the drive that
+/// had it, if that is there still.
+fn had_the_name(present: &[Device], name: &DriveName) -> Option<Option<Seen>> {
+    let DriveName::Path(path) = name else {
+        return None;
+    };
+    let mut targets = present.iter().flat_map(|device| &device.targets);
+    let target = targets.find(|target| target.path == *path)?;
+    let seen = Seen {
+        number: target.number(),
+        identity: Identity::default(),
+    };
+    Some(Some(seen).filter(|_| target.state != State::Lost))
 }
 
 impl From<&Drive> for Seen {

@@ -436,7 +436,7 @@ fn a_partition_that_was_mapped_before_it_had_its_link_is_known_again() {
             identity: crate::machine::Identity {
                 hardware: Some("S1".into()),
                 partition: Some("1-2".into()),
-                file_system: None,
+                ..crate::machine::Identity::default()
             },
         }))
     };

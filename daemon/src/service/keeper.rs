@@ -39,6 +39,8 @@ pub struct Keeper<K: Kernel> {
     may_have_come: bool,
     overruns: u64,
     reloads: u64,
+    /// Whether to read anew what is wanted.
+    reload: bool,
     wants: Option<Wants>,
     hand: Hand,
     report: Box<dyn FnMut(Report)>,
@@ -58,6 +60,7 @@ impl<K: Kernel> Keeper<K> {
             may_have_come: false,
             overruns: 0,
             reloads: 0,
+            reload: false,
             wants: None,
             hand: Hand::new()?,
             report: Box::new(report),
@@ -76,12 +79,18 @@ impl<K: Kernel> Keeper<K> {
         self.wants = Some(wants);
     }
 
-    /// Reads anew what is wanted.
+    /// Has what is wanted read anew in the next turn, after what was told before.
     pub fn reload(&mut self) {
         self.reloads += 1;
-        let present: Vec<Device> = self.devices().cloned().collect();
-        if let Some(wants) = &mut self.wants {
-            wants.reload(&present);
+        self.reload = true;
+    }
+
+    fn read_anew(&mut self) {
+        if std::mem::take(&mut self.reload) {
+            let present: Vec<Device> = self.devices().cloned().collect();
+            if let Some(wants) = &mut self.wants {
+                wants.reload(&present);
+            }
         }
     }
 
@@ -134,6 +143,7 @@ impl<K: Kernel> Keeper<K> {
     /// can be done.
     pub fn has_work(&self) -> bool {
         match self.link {
+            _ if self.reload => true,
             Some(_) => self.wants.as_ref().is_some_and(Wants::is_pending),
             None => self.may_have_come,
         }
@@ -151,27 +161,41 @@ impl<K: Kernel> Keeper<K> {
             let client = self.kernel.connect_if_loaded();
             self.follow(client)?;
         }
-        let Some(link) = &mut self.link else {
+        let heard = self.with_link(|ears, link, _, _| ears.listen(link))?;
+        self.read_anew();
+        if !heard {
             return Ok(());
+        }
+        if let Some(wants) = &mut self.wants {
+            wants.tick(Instant::now());
+        }
+        self.with_link(|ears, link, hand, kernel| ears.keep(link, hand, kernel))?;
+        Ok(())
+    }
+
+    /// Does something at the link; false if there is none, or none any more.
+    fn with_link(
+        &mut self,
+        work: impl FnOnce(&mut Ears<'_>, &mut Monitor<K::Transport>, &mut Hand, &K) -> Result<()>,
+    ) -> Result<bool> {
+        let Some(link) = &mut self.link else {
+            return Ok(false);
         };
         let mut ears = Ears {
             overruns: &mut self.overruns,
             wants: &mut self.wants,
             report: &mut self.report,
         };
-        if let Some(wants) = ears.wants {
-            wants.tick(Instant::now());
-        }
-        let kept = ears.listen(link);
-        match kept.and_then(|()| ears.keep(link, &mut self.hand, &self.kernel)) {
+        match work(&mut ears, link, &mut self.hand, &self.kernel) {
+            Ok(()) => Ok(true),
             Err(Error::Unloaded | Error::NotLoaded) => {
                 self.link = None;
                 // It may be back already.
                 self.may_have_come = true;
                 (self.report)(Report::Waiting);
-                Ok(())
+                Ok(false)
             }
-            result => result,
+            Err(error) => Err(error),
         }
     }
 

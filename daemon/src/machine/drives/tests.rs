@@ -76,7 +76,11 @@ fn size_and_blocks_of_a_partition_are_read() {
 fn a_partition_is_told_by_its_disk_its_place_and_what_udev_found_on_it() {
     let folder = Folder::new("identity");
     let wwid = ("device/wwid", "naa.5000c500a1b2c3d4\n");
-    folder.disk("sda", "8:0", &[("size", "2048\n"), wwid]);
+    folder.disk(
+        "sda",
+        "8:0",
+        &[("size", "2048\n"), ("diskseq", "12\n"), wwid],
+    );
     let uuid = ("uevent", "PARTUUID=AB-01\n");
     let size = ("size", "8\n");
     folder.disk("sda/sda1", "8:1", &[size, ("partition", "1\n"), uuid]);
@@ -91,6 +95,7 @@ fn a_partition_is_told_by_its_disk_its_place_and_what_udev_found_on_it() {
         hardware: known("naa.5000c500a1b2c3d4"),
         partition: known("ab-01"),
         file_system: known("f00d"),
+        sequence: Some(12),
     };
     assert_eq!(drive.identity, expected);
 }

@@ -9,6 +9,9 @@ use crate::{
     transport::fake::{Drive, Fake},
 };
 
+mod documented;
+mod invariant;
+
 const MIB: u64 = 1 << 20;
 
 /// A kernel, a file, and the daemon that keeps the one to the other.
@@ -41,13 +44,18 @@ impl Stage {
     }
 
     fn start(&mut self) {
+        self.restart();
+        self.turn();
+    }
+
+    /// Starts a daemon that has done nothing yet.
+    fn restart(&mut self) {
         let mut keeper = Keeper::start(self.kernel.clone(), |_| {}).unwrap();
         let machine = self.kernel.clone();
         keeper.keep_to(Wants::of_file(&self.file, false, move || {
             Box::new(machine.clone())
         }));
         self.keeper = Some(keeper);
-        self.turn();
     }
 
     fn keeper(&mut self) -> &mut Keeper<Fake> {
