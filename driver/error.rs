@@ -6,6 +6,7 @@
 //! repeated: an extended acknowledgement has room for 79 bytes.
 
 use crate::{
+    io::DEEPEST,
     kernel_ext::{
         block::{bdev::DevT, disk_ref::DeviceName, freeze::Unfrozen},
         errno::{links_loop, not_supported, stale},
@@ -131,6 +132,8 @@ pub(crate) enum TargetError {
     LeadsBack,
     /// It does not answer.
     NoAnswer,
+    /// With it, more devices would stand on each other than the stack of a task has room for.
+    TooDeep,
     /// A stripe is not as long as the others, or shorter than a chunk. Lengths in bytes.
     Stripe {
         /// Its length.
@@ -157,7 +160,7 @@ impl TargetError {
             | Self::Stripe { .. }
             | Self::ZonesDiffer { .. } => EINVAL,
             Self::Overlaps { .. } => EBUSY,
-            Self::LeadsBack => links_loop(),
+            Self::LeadsBack | Self::TooDeep => links_loop(),
             Self::NoAnswer => timed_out(),
         }
     }
@@ -186,6 +189,9 @@ impl TargetError {
             Self::OverlapsTarget(number) => write!(f, "overlaps target {number} of the table"),
             Self::LeadsBack => f.write_str("leads back to the device itself"),
             Self::NoAnswer => f.write_str("the drive does not answer"),
+            Self::TooDeep => {
+                write!(f, "more than {DEEPEST} devices would stand on each other")
+            }
             Self::Stripe { length, wanted } => {
                 write!(
                     f,

@@ -31,12 +31,9 @@ void shunt_init_delayed_work(struct delayed_work *work, work_func_t func)
 	INIT_DELAYED_WORK(work, func);
 }
 
-struct bio_list *shunt_swap_bio_list(struct bio_list *list)
+struct task_struct *shunt_current(void)
 {
-	struct bio_list *old = current->bio_list;
-
-	current->bio_list = list;
-	return old;
+	return current;
 }
 
 void shunt_submit_bio_at_once(struct bio *bio)

@@ -30,6 +30,8 @@ static const blk_status_t SHUNT_BLK_STS_IOERR = BLK_STS_IOERR;
 static const blk_status_t SHUNT_BLK_STS_AGAIN = BLK_STS_AGAIN;
 static const xa_mark_t SHUNT_XA_PRESENT = XA_PRESENT;
 static const size_t SHUNT_CACHE_BYTES = SMP_CACHE_BYTES;
+static const size_t SHUNT_THREAD_SIZE = THREAD_SIZE;
+static const unsigned int SHUNT_PF_BLOCK_TS = PF_BLOCK_TS;
 static const u32 SHUNT_BLK_FEAT_POLL = BLK_FEAT_POLL;
 static const u32 SHUNT_BLK_FEAT_WRITE_CACHE = BLK_FEAT_WRITE_CACHE;
 static const u32 SHUNT_BLK_FLAG_WRITE_CACHE_DISABLED = BLK_FLAG_WRITE_CACHE_DISABLED;
@@ -74,7 +76,7 @@ unsigned int shunt_nr_cpu_ids(void);
 
 void shunt_init_delayed_work(struct delayed_work *work, work_func_t func);
 void shunt_queue_delayed_work(struct delayed_work *work, unsigned int ms);
-struct bio_list *shunt_swap_bio_list(struct bio_list *list);
+struct task_struct *shunt_current(void);
 void shunt_submit_bio_at_once(struct bio *bio);
 struct workqueue_struct *shunt_alloc_io_queue(void);
 struct workqueue_struct *shunt_alloc_task_queue(void);

@@ -14,7 +14,7 @@ use crate::{
     device::{Device, DeviceSpec, Turn},
     error::{Refused, TargetError},
     event,
-    io::complete::Measured,
+    io::{DEEPEST, complete::Measured},
     kernel_ext::{
         block::{bdev::DeviceId, disk_ref::DiskRef, hook::Contexts},
         patience::{Patience, timed_out},
@@ -292,16 +292,11 @@ impl Registry {
                 }
                 .at(number),
             })?;
-        let below = devices.below(id);
-        let error = match below {
-            Ok(below) if below.iter().any(|device| device.id() == id) => {
-                TargetError::LeadsBack.at(0)
-            }
-            Ok(_) => return Ok(()),
-            Err(error) => error,
-        };
-        devices.claims.remove(id, table);
-        Err(error)
+        let standing = check_standing(&devices, id);
+        if standing.is_err() {
+            devices.claims.remove(id, table);
+        }
+        standing
     }
 
     /// Refuses what would wait for a device below, since it is suspended: that could only end by a time-out.
@@ -316,6 +311,18 @@ impl Registry {
     /// Takes a device out of the list, so that nobody finds it any more. Sleeps.
     pub(crate) fn remove(&self, turn: &Turn<'_>) {
         self.devices.lock().remove(turn.device());
+    }
+}
+
+/// Whether what a device stands on is neither the device itself, nor more than there can be on each other.
+fn check_standing(devices: &Devices, id: u32) -> Result<(), Refused> {
+    let below = devices.below(id)?;
+    if below.iter().any(|device| device.id() == id) {
+        return Err(TargetError::LeadsBack.at(0));
+    }
+    match devices.height(id)? {
+        height if height > DEEPEST => Err(TargetError::TooDeep.at(0)),
+        _ => Ok(()),
     }
 }
 

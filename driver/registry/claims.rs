@@ -98,6 +98,12 @@ impl Claims {
             .min()
     }
 
+    /// The devices that stand directly on a disk, or are about to; some of them more than once.
+    pub(super) fn devices_on(&self, disk: DevT) -> impl Iterator<Item = u32> + '_ {
+        let on = self.0.iter().filter(move |claim| claim.disk == disk);
+        on.map(|claim| claim.device)
+    }
+
     /// The disks that a device stands on, or is about to; some of them more than once.
     pub(super) fn disks_of(&self, device: u32) -> impl Iterator<Item = DevT> + '_ {
         let own = self.0.iter().filter(move |claim| claim.device == device);

@@ -168,6 +168,48 @@ impl Devices {
         Ok(())
     }
 
+    /// How many devices stand on each other at most, where one of them is device `id`.
+    pub(super) fn height(&self, id: u32) -> Result<usize, Refused> {
+        let below = self.layers(id, |devices, id, next| {
+            for disk in devices.claims.disks_of(id) {
+                if let Some(device) = devices.find(By::Disk(disk)) {
+                    add_once(next, device.id())?;
+                }
+            }
+            Ok(())
+        })?;
+        let above = self.layers(id, |devices, id, next| {
+            let Some(device) = devices.find(By::Id(id)) else {
+                return Ok(());
+            };
+            for above in devices.claims.devices_on(device.disk().dev()) {
+                add_once(next, above)?;
+            }
+            Ok(())
+        })?;
+        Ok(below + 1 + above)
+    }
+
+    /// How often one can go on from device `id` to those that `add` adds.
+    fn layers(
+        &self,
+        id: u32,
+        add: impl Fn(&Self, u32, &mut KVec<u32>) -> Result<(), Refused>,
+    ) -> Result<usize, Refused> {
+        let mut layer = KVec::new();
+        add(self, id, &mut layer)?;
+        let mut count = 0;
+        while !layer.is_empty() {
+            count += 1;
+            let mut next = KVec::new();
+            for &id in &layer {
+                add(self, id, &mut next)?;
+            }
+            layer = next;
+        }
+        Ok(count)
+    }
+
     /// Takes a device up that was coming.
     pub(super) fn insert(&mut self, device: &Arc<Device>) -> Result<(), Refused> {
         for list in &mut self.lists {
@@ -197,4 +239,11 @@ impl Devices {
     fn bump(&mut self) {
         self.version = self.version.wrapping_add(1).max(1);
     }
+}
+
+fn add_once(ids: &mut KVec<u32>, id: u32) -> Result<(), Refused> {
+    if !ids.contains(&id) {
+        ids.push(id, GFP_KERNEL)?;
+    }
+    Ok(())
 }

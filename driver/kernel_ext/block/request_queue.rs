@@ -16,6 +16,7 @@ use super::{
 };
 use core::{
     marker::PhantomData,
+    mem::MaybeUninit,
     ptr::{NonNull, null_mut},
     sync::atomic::{AtomicU8, AtomicU32, Ordering},
 };
@@ -185,28 +186,70 @@ unsafe extern "C" fn queue_rq_callback<T: Operations>(
     _queue: *mut bindings::blk_mq_hw_ctx,
     data: *const bindings::blk_mq_queue_data,
 ) -> bindings::blk_status_t {
-    // SAFETY: The block layer passes a request that nobody else carries out; so below.
+    // SAFETY: The block layer passes a request that nobody else carries out.
     let request = unsafe { (*data).rq };
-    // SAFETY: As above.
-    let queue = unsafe { (*request).q };
-    // SAFETY: As above; the queue has a tag set with our data.
-    let bios = unsafe { &(*(*(*queue).tag_set).driver_data.cast::<Inner>()).bios };
-    // SAFETY: As above; the disk is not removed while it has requests.
-    let disk = unsafe { (*queue).disk };
-    // SAFETY: As above.
-    let whole = unsafe { (*disk).part0 };
+    let submitter = Submitter::current();
+    if submitter.is_deep() {
+        // SAFETY: The request is ours, and was not begun: the block layer brings it again, on another stack.
+        unsafe { bindings::blk_mq_requeue_request(request, true) };
+        return 0;
+    }
     // SAFETY: The room behind a request is as large as its tag set asks for.
     unsafe { pending(request).write(Pending::new()) };
-    // SAFETY: As above.
+    // SAFETY: Nobody else carries the request out.
     unsafe { bindings::blk_mq_start_request(request) };
+    // SAFETY: The bios of a request stay until it ends, and it was only just begun.
+    let (first, last) = unsafe { ((*request).bio, (*request).biotail) };
+    let _fresh = submitter.put_aside();
+    if first == last {
+        // SAFETY: The request was begun above, and its first count is not given up yet.
+        unsafe { send_all::<T>(request) };
+    } else {
+        // SAFETY: The request was begun above, and its first count is not given up yet.
+        unsafe { send_plugged::<T>(request) };
+    }
+    // SAFETY: This is the first count.
+    unsafe { put(request, 0) };
+    0
+}
 
-    // SAFETY: As above.
+/// Sends the bios of a request on, so that the queue below may merge them again as they were merged here.
+///
+/// # Safety
+///
+/// As of [`send_all`]; the task must have no plug.
+#[inline(never)]
+unsafe fn send_plugged<T: Operations>(request: *mut bindings::request) {
+    let mut plug = MaybeUninit::uninit();
+    // SAFETY: The plug stays where it is until it is finished.
+    unsafe { bindings::blk_start_plug(plug.as_mut_ptr()) };
+    // SAFETY: By the contract of this function.
+    unsafe { send_all::<T>(request) };
+    // SAFETY: It was started above, by this task.
+    unsafe { bindings::blk_finish_plug(plug.as_mut_ptr()) };
+}
+
+/// Sends the bios of a request on, or a flush if it has none.
+///
+/// # Safety
+///
+/// `request` must be on its way, of a disk with a [`RequestQueue`] and operations `T`, and the caller have a count of it.
+#[inline(always)]
+unsafe fn send_all<T: Operations>(request: *mut bindings::request) {
+    // SAFETY: By the contract of this function the request is live.
+    let queue = unsafe { (*request).q };
+    // SAFETY: The queue of a live request has the tag set that it was made with, and that has our data.
+    let bios = unsafe { &(*(*(*queue).tag_set).driver_data.cast::<Inner>()).bios };
+    // SAFETY: The disk is not removed while it has requests.
+    let disk = unsafe { (*queue).disk };
+    // SAFETY: A disk has this as long as it lives.
+    let whole = unsafe { (*disk).part0 };
+    // SAFETY: By the contract of this function the request is live.
     let mut bio = unsafe { (*request).bio };
     // Where the submitter's bio came from, and that it would rather fail than wait for a tag, is
     // not for the clones.
-    // SAFETY: As above.
+    // SAFETY: By the contract of this function the request is live.
     let flags = unsafe { (*request).cmd_flags } & !bindings::SHUNT_REQ_OWN_FLAGS;
-    let _at_once = SentAtOnce::new();
     if bio.is_null() {
         // SAFETY: The disk is live.
         let flush = unsafe { bios.flush(whole) };
@@ -214,41 +257,94 @@ unsafe extern "C" fn queue_rq_callback<T: Operations>(
         unsafe { send::<T>(disk, request, flush) };
     }
     while !bio.is_null() {
-        // SAFETY: The bios of a request stay until it ends, which the first count prevents.
+        // SAFETY: The bios of a request stay until it ends, which the caller's count prevents.
         let clone = unsafe { bios.clone_of(whole, bio, flags) };
-        // SAFETY: As above.
+        // SAFETY: The bio stays until the request ends, which the caller's count prevents.
         bio = unsafe { (*bio).bi_next };
         // SAFETY: The clone is fresh, the request on its way.
         unsafe { send::<T>(disk, request, clone) };
     }
-    // SAFETY: This is the first count.
-    unsafe { put(request, 0) };
-    0
 }
 
-/// While it is there, what this task submits goes down to the drives before the submission returns.
+/// The task that runs, and is about to carry a request out.
+///
+/// # Invariants
+///
+/// It is the task that runs, as long as the value is there.
+struct Submitter(NonNull<bindings::task_struct>);
+
+impl Submitter {
+    /// The task that runs.
+    #[inline(always)]
+    fn current() -> Self {
+        // INVARIANT: It is the task that runs; the value does not leave the function that it is made in.
+        // SAFETY: There is always one.
+        Self(unsafe { NonNull::new_unchecked(bindings::shunt_current()) })
+    }
+
+    /// Whether most of its stack is used up. What is below may need as much: it, too, may carry requests out within the
+    /// submission of a bio, one queue within the other.
+    #[inline(always)]
+    fn is_deep(&self) -> bool {
+        // SAFETY: By the type invariant the task is live; the field is constant as long.
+        let bottom = unsafe { (*self.0.as_ptr()).stack } as usize;
+        let here = (&raw const *self) as usize;
+        here.wrapping_sub(bottom) < bindings::SHUNT_THREAD_SIZE / 2
+    }
+
+    /// Puts aside what the task keeps for later.
+    #[inline(always)]
+    fn put_aside(&self) -> Aside<'_> {
+        let task = self.0.as_ptr();
+        // SAFETY: By the type invariant the task runs here, and nobody else looks at these fields.
+        let (bios, plug) = unsafe { ((*task).bio_list, (*task).plug) };
+        // SAFETY: The task is ours: without a list, the block layer makes one for what is submitted.
+        unsafe { (*task).bio_list = null_mut() };
+        // SAFETY: By the type invariant the task runs here, and nobody else changes its flags.
+        if unsafe { (*task).flags } & bindings::SHUNT_PF_BLOCK_TS != 0 {
+            // The scheduler takes a task with this flag to have a plug, and forgets the time that the plug keeps.
+            // SAFETY: A task with this flag has a plug.
+            unsafe { (*plug).cur_ktime = 0 };
+            // SAFETY: By the type invariant the task runs here, and nobody else changes its flags.
+            unsafe { (*task).flags &= !bindings::SHUNT_PF_BLOCK_TS };
+        }
+        // SAFETY: The task is ours: without a plug, the block layer passes on what is submitted.
+        unsafe { (*task).plug = null_mut() };
+        // INVARIANT: They are what the task had.
+        Aside {
+            task: self,
+            bios,
+            plug,
+        }
+    }
+}
+
+/// While it is there, what the task submits goes down to the drives before the submission returns.
 ///
 /// A task that is within the submission of a bio keeps those that it submits meanwhile for later, so
 /// that stacks of devices need no deep stack. A device above ours may have that task carry out a whole
 /// request: what is needed for its many bios could then not come back before all of them have it.
 ///
+/// A task with a plug keeps requests in it, and lets drivers such as md keep bios. It is being emptied when it brings us
+/// a request: what is added meanwhile corrupts it, or is never looked at.
+///
 /// # Invariants
 ///
-/// It is the task's list of kept bios, or null if there was none; the task has none meanwhile.
-struct SentAtOnce(*mut bindings::bio_list);
-
-impl SentAtOnce {
-    fn new() -> Self {
-        // INVARIANT: It is the list that the task had.
-        // SAFETY: Without a list the block layer makes one for what is submitted.
-        Self(unsafe { bindings::shunt_swap_bio_list(null_mut()) })
-    }
+/// `bios` and `plug` are the task's list of kept bios and its plug, or null if it had none; it has neither meanwhile.
+struct Aside<'a> {
+    task: &'a Submitter,
+    bios: *mut bindings::bio_list,
+    plug: *mut bindings::blk_plug,
 }
 
-impl Drop for SentAtOnce {
+impl Drop for Aside<'_> {
+    #[inline(always)]
     fn drop(&mut self) {
-        // SAFETY: By the type invariant it is the task's, and whoever made it waits for us to return.
-        unsafe { bindings::shunt_swap_bio_list(self.0) };
+        let task = self.task.0.as_ptr();
+        // SAFETY: By the type invariant the list is the task's, and whoever made it waits for us to return.
+        unsafe { (*task).bio_list = self.bios };
+        // SAFETY: By the type invariant the plug is the task's, and whoever started it waits for us to return.
+        unsafe { (*task).plug = self.plug };
     }
 }
 

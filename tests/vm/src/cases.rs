@@ -50,6 +50,7 @@ mod retarget;
 mod scale;
 mod secure_erase;
 mod set;
+mod stacked_queues;
 mod stacking;
 mod stats;
 mod stream;
@@ -84,6 +85,7 @@ const TOPICS: &[&[Case]] = &[
     privilege::CASES,
     tree::CASES,
     stacking::CASES,
+    stacked_queues::CASES,
     events::CASES,
     ynl::CASES,
     many::CASES,

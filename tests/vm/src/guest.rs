@@ -23,6 +23,7 @@ pub(crate) mod leftovers;
 pub(crate) mod link;
 pub(crate) mod load;
 pub(crate) mod loop_device;
+pub(crate) mod md;
 pub(crate) mod module;
 pub(crate) mod monitor;
 pub(crate) mod mount;

@@ -8,6 +8,8 @@ use std::thread;
 
 use nix::mount::{MsFlags, mount, umount};
 
+use super::command::run;
+
 /// The folder that all mount points are in.
 pub(crate) const MOUNTS: &str = "/run/mnt";
 
@@ -18,35 +20,42 @@ pub(crate) fn append(file: &Path) -> io::Result<()> {
     file.sync_all()
 }
 
-/// A mounted ext4 file system.
+/// A mounted file system.
 pub(crate) struct Mount {
     folder: PathBuf,
 }
 
 impl Mount {
-    /// Mounts a device.
+    /// Mounts a device with ext4.
     #[track_caller]
     pub(crate) fn ext4(device: &str) -> Self {
-        Self::ext4_with(device, MsFlags::empty(), None)
+        Self::with("ext4", device, MsFlags::empty(), None)
     }
 
-    /// Mounts a device to read only.
+    /// Mounts a device with ext4 to read only.
     #[track_caller]
     pub(crate) fn ext4_to_read(device: &str) -> Self {
-        Self::ext4_with(device, MsFlags::MS_RDONLY, None)
+        Self::with("ext4", device, MsFlags::MS_RDONLY, None)
     }
 
-    /// Mounts a device and leaves encryption to the block layer.
+    /// Mounts a device with ext4 and leaves encryption to the block layer.
     #[track_caller]
     pub(crate) fn ext4_encrypted_inline(device: &str) -> Self {
-        Self::ext4_with(device, MsFlags::empty(), Some("inlinecrypt"))
+        Self::with("ext4", device, MsFlags::empty(), Some("inlinecrypt"))
+    }
+
+    /// Mounts a device with a file system of this kind.
+    #[track_caller]
+    pub(crate) fn of(kind: &str, device: &str) -> Self {
+        run(&format!("modprobe {kind}"));
+        Self::with(kind, device, MsFlags::empty(), None)
     }
 
     #[track_caller]
-    fn ext4_with(device: &str, flags: MsFlags, options: Option<&str>) -> Self {
+    fn with(kind: &str, device: &str, flags: MsFlags, options: Option<&str>) -> Self {
         let folder = Path::new(MOUNTS).join(device.trim_start_matches('/').replace('/', "-"));
         fs::create_dir_all(&folder).expect("/run takes folders");
-        if let Err(why) = mount(Some(device), &folder, Some("ext4"), flags, options) {
+        if let Err(why) = mount(Some(device), &folder, Some(kind), flags, options) {
             panic!("mount {device}: {why}");
         }
         Self { folder }
