@@ -104,8 +104,10 @@ impl Io {
         self.flush_first.prepare(table)
     }
 
-    /// Follows a new table. The device must be frozen and drained.
+    /// Follows a new table. The device must be frozen and drained. Sleeps.
     pub(crate) fn set_table(&self, table: &Arc<Table>) {
+        // It has no bio left, but may still have the old table, whose drives are to be closed.
+        self.flush_first.wait();
         self.flush_first.set_table(table);
     }
 
@@ -139,7 +141,7 @@ impl Io {
             Route::One(target) | Route::Tracked(target) => {
                 self.forward_tracked(path.stats_mode, target, bio)
             }
-            Route::Many(table) => many::forward(self, path.stats_mode, table, bio),
+            Route::Many(table) => many::forward(self, path.stats_mode, table, bio, false),
             Route::Held => self.hold(bio),
             Route::Gone => bio.end(Status::IOERR),
         }

@@ -8,7 +8,8 @@
 //! - what carries no data goes to each target that has a share of it, as a child;
 //! - a flush goes to every drive;
 //! - data that must not be written before a flush waits in [`FlushFirst`] until every drive has
-//!   been flushed, since a drive's own flush would not cover what was written to another.
+//!   been flushed, since a drive's own flush would not cover what was written to another; on zoned
+//!   drives all writes behind it wait, too, since zones are written in order.
 
 use super::bio_path::Io;
 use crate::{
@@ -25,6 +26,7 @@ use crate::{
     target::Target,
     uapi::StatsMode,
 };
+use core::sync::atomic::{AtomicUsize, Ordering};
 use kernel::{
     alloc::AllocError,
     new_spinlock,
@@ -32,14 +34,18 @@ use kernel::{
     sync::{Arc, SetOnce, SpinLock},
 };
 
-/// Forwards a bio. Called in process context, by the task that submits it.
-pub(super) fn forward(io: &Io, mode: StatsMode, table: &Table, mut bio: OwnedBio) {
+/// Forwards a bio, which is `kept` as it came until it ends if its end has to be looked at. Called in process context, by
+/// the task that submits it.
+pub(super) fn forward(io: &Io, mode: StatsMode, table: &Table, mut bio: OwnedBio, kept: bool) {
     let Some(bios) = table.bios() else {
         return bio.end(Status::IOERR);
     };
-    let waits = bio.is_preflush() && bio.bytes() != 0 && table.drives().nth(1).is_some();
+    let zoned = table.zone() != 0;
+    let waits = bio.is_preflush() && bio.bytes() != 0
+        || zoned && bio.op().is_write() && io.flush_first.is_busy();
+    let waits = waits && table.drives().nth(1).is_some();
     // Children come from the table, so it must not go before they have ended.
-    if let Err(status) = io.track(mode, &mut bio, table.zone() != 0) {
+    if let Err(status) = io.track(mode, &mut bio, kept || zoned) {
         return bio.end(status);
     }
     match (waits, io.flush_first.queue.as_ref()) {
@@ -130,17 +136,28 @@ fn reset_all(table: &Table, bios: &BioSet, bio: OwnedBio) {
 pub(super) struct FlushFirst {
     /// Where the flushes are waited for; there once a table has had more than one drive.
     queue: SetOnce<IoQueue>,
-    waiting: Pin<KBox<SpinLock<BioList>>>,
-    table: Pin<KBox<SpinLock<Option<Arc<Table>>>>>,
+    waiting: Pin<KBox<SpinLock<Waiting>>>,
+    /// Bios that wait, or are just being sent.
+    count: AtomicUsize,
+}
+
+/// Bios, and the table that they were sent to: it is only replaced while none waits, so they are taken together.
+struct Waiting {
+    table: Option<Arc<Table>>,
+    bios: BioList,
 }
 
 impl FlushFirst {
     /// None waits. May sleep.
     pub(super) fn new() -> Result<Self> {
+        let waiting = Waiting {
+            table: None,
+            bios: BioList::new(),
+        };
         Ok(Self {
             queue: SetOnce::new(),
-            waiting: KBox::pin_init(new_spinlock!(BioList::new()), GFP_KERNEL)?,
-            table: KBox::pin_init(new_spinlock!(None), GFP_KERNEL)?,
+            waiting: KBox::pin_init(new_spinlock!(waiting), GFP_KERNEL)?,
+            count: AtomicUsize::new(0),
         })
     }
 
@@ -154,39 +171,46 @@ impl FlushFirst {
 
     /// Flushes the drives of `table` from now on. No bio may be waiting.
     pub(super) fn set_table(&self, table: &Arc<Table>) {
-        let old = self.table.lock().replace(table.clone());
+        let old = self.waiting.lock().table.replace(table.clone());
         // Dropping a table closes drives, which sleeps.
         drop(old);
     }
 
-    fn table(&self) -> Option<Arc<Table>> {
-        self.table.lock().clone()
+    /// Whether a bio waits, or is just being sent: whoever submitted it before another one finds it here.
+    fn is_busy(&self) -> bool {
+        self.count.load(Ordering::Acquire) != 0
     }
 
     fn push(&self, bio: OwnedBio) {
-        self.waiting.lock().push(bio);
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.waiting.lock().bios.push(bio);
     }
 
-    fn take(&self) -> BioList {
-        core::mem::replace(&mut *self.waiting.lock(), BioList::new())
+    /// The bios that wait, and where they go.
+    fn take(&self) -> Option<(Arc<Table>, BioList)> {
+        let mut waiting = self.waiting.lock();
+        let table = waiting.table.clone()?;
+        Some((table, core::mem::replace(&mut waiting.bios, BioList::new())))
     }
 }
 
 impl Run for FlushFirst {
     fn run(&self) -> Option<u32> {
-        let table = self.table()?;
+        let (table, mut waiting) = self.take()?;
         let bios = table.bios()?;
         // One flush for all that wait already.
-        let mut waiting = self.take();
         let flushed = table.drives().try_for_each(|drive| drive.device().flush());
         while let Some(mut bio) = waiting.pop() {
             match flushed {
                 Ok(()) => {
-                    bio.clear_preflush();
+                    if !bio.is_flush() {
+                        bio.clear_preflush();
+                    }
                     send(&table, bios, bio);
                 }
                 Err(error) => bio.end(Status::from_error(error)),
             }
+            self.count.fetch_sub(1, Ordering::Release);
         }
         None
     }

@@ -101,6 +101,12 @@ impl<T: Run> Work<T> {
         unsafe { bindings::shunt_queue_work(queue.as_ptr(), self.0.as_ref().work.get()) };
     }
 
+    /// Waits until it has ended, if it is queued or runs. Sleeps.
+    pub(crate) fn wait(&self) {
+        // SAFETY: By the type invariant the work is initialised.
+        unsafe { bindings::flush_delayed_work(self.0.as_ref().work.get()) };
+    }
+
     /// Runs it after `ms`, unless it is queued already. Any context.
     pub(crate) fn queue(&self, ms: u32) {
         // SAFETY: By the type invariant the work is initialised.
