@@ -2,9 +2,11 @@
 //! What is stuck stops nothing else: a drive that does not answer holds up its own device alone, every wait ends in time or
 //! by a signal, and what waited goes on when the drive answers.
 
+use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use nix::sys::stat::{major, minor};
 
 use crate::guest::background::{Background, succeeds_within, within};
 use crate::guest::command::{run, run_words};
@@ -17,7 +19,6 @@ use crate::guest::module::Module;
 use crate::guest::removal::Removed;
 use crate::guest::shunt::{Device, PATIENT, QUEUES, json, refusal};
 use crate::guest::shuntd::{Config, Daemon, wait_for_devices};
-use crate::guest::sysfs;
 use crate::guest::wait::wait_until;
 
 cases!("stuck":
@@ -65,15 +66,9 @@ fn shown(name: &str) -> serde_json::Value {
 
 /// Whether a refusal tells of one operation that the drive has not ended.
 fn blames(line: &str, drive: &Dm) -> bool {
-    let node = std::fs::canonicalize(drive.path()).expect("the drive has a node");
-    let disk = node
-        .file_name()
-        .expect("a node has a name")
-        .to_string_lossy();
-    let number = sysfs::read(&format!("/sys/block/{disk}/dev")).expect("a drive has a number");
-    let names_it = [drive.path().as_str(), &disk, &number]
-        .iter()
-        .any(|name| line.contains(name));
+    let node = std::fs::metadata(drive.path()).expect("the drive has a node");
+    let number = format!("{}:{}", major(node.rdev()), minor(node.rdev()));
+    let names_it = line.contains(&drive.path()) || line.contains(&number);
     let counts = line
         .split(|c: char| !c.is_ascii_digit())
         .any(|number| number == "1");

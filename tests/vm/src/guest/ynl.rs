@@ -17,7 +17,7 @@ const SPEC: &str = "/payload/shunt.yaml";
 /// Answers a list [method, argument, ...] a line by what that method of the client gives. The `fd` of a target is the path of
 /// what is to be open there.
 const SERVER: &str = r#"
-import json, os, socket, struct, sys
+import json, os, socket, struct, sys, time
 sys.path.append(sys.argv[1])
 from lib import NlError, YnlException, YnlFamily
 
@@ -33,6 +33,8 @@ class Client(YnlFamily):
         for number in range(waiting):
             self.sock.send(self._encode_message(self.ops["device-get"], {"name": "nobody"}, [], number))
         self.sock.send(self._encode_message(self.ops[method], attributes, [], 1000))
+        # It is answered by another task: that is to find no room.
+        time.sleep(1)
         heard = {"reply": False, "error": None}
         self.sock.settimeout(0.5)
         try:
