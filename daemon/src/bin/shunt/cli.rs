@@ -9,6 +9,7 @@ use clap::{
 };
 use clap_complete::Shell;
 use shunt::{QueueMode, StatsMode, TargetSpec, units::Bytes};
+use shunt_uapi::TIMEOUT_MAX;
 
 /// Maps, measures and watches shunt block devices.
 ///
@@ -33,17 +34,11 @@ pub(crate) enum Command {
     /// Let new I/O of a device wait, once what is in flight has ended
     Suspend(SuspendArgs),
     /// Let the I/O of a suspended device go on
-    Resume {
-        /// The device: its name, /dev/shuntN or a link to it, or N
-        name: String,
-    },
+    Resume(DeviceArgs),
     /// Take up a backing device's new size
     ///
     /// The last target, or each stripe, grows if it was given without a length.
-    Resize {
-        /// The device: its name, /dev/shuntN or a link to it, or N
-        name: String,
-    },
+    Resize(DeviceArgs),
     /// Change what a device measures, or whether it refuses writes
     Set(SetArgs),
     /// Unmap a device
@@ -106,6 +101,20 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// How long a command that changes a device may have it wait, if that was said.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        let wait = match self {
+            Self::Map(args) => args.wait,
+            Self::Retarget(args) => args.wait,
+            Self::Suspend(args) => args.wait,
+            Self::Resume(args) | Self::Resize(args) => args.wait,
+            Self::Set(args) => args.wait,
+            Self::Unmap(args) => args.wait,
+            _ => return None,
+        };
+        wait.timeout
+    }
+
     /// How a command that follows a stream of the kernel listens to it.
     pub(crate) fn listens(&self) -> Option<ListenArgs> {
         match self {
@@ -123,6 +132,25 @@ impl ListenArgs {
     pub(crate) fn room(self) -> usize {
         usize::try_from(self.receive_buffer.0).unwrap_or(usize::MAX)
     }
+}
+
+/// How long a change may wait.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct WaitArgs {
+    /// Wait for I/O, and for other changes of the device, for so long at most; 5 unless given
+    ///
+    /// SECONDS is from 0.01 to 60. If that is not enough, the device stays as it is.
+    #[arg(long, value_name = "SECONDS", value_parser = timeout)]
+    timeout: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeviceArgs {
+    /// The device: its name, /dev/shuntN or a link to it, or N
+    pub(crate) name: String,
+
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 #[derive(Debug, Args)]
@@ -153,6 +181,9 @@ pub(crate) struct MapArgs {
     /// Refuse writes
     #[arg(long)]
     pub(crate) read_only: bool,
+
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 /// Which drives a device forwards to.
@@ -186,6 +217,9 @@ pub(crate) struct RetargetArgs {
 
     #[command(flatten)]
     pub(crate) table: TableArgs,
+
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 #[derive(Debug, Args)]
@@ -196,6 +230,9 @@ pub(crate) struct SuspendArgs {
     /// Let every file system that stands on the device write all out and stop before, or refuse if one cannot
     #[arg(long)]
     pub(crate) freeze: bool,
+
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 #[derive(Debug, Args)]
@@ -216,6 +253,9 @@ pub(crate) struct SetArgs {
     /// Take writes
     #[arg(long, group = "settings")]
     pub(crate) read_write: bool,
+
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 #[derive(Debug, Args)]
@@ -226,6 +266,9 @@ pub(crate) struct UnmapArgs {
     /// Unmap it also while it is open; its I/O then fails
     #[arg(long)]
     pub(crate) force: bool,
+
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 #[derive(Debug, Args)]
@@ -324,6 +367,10 @@ fn size(text: &str) -> Result<u64, String> {
 
 fn seconds(text: &str) -> Result<Duration, String> {
     seconds_in(text, 0.01, 30.0)
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    seconds_in(text, 0.01, f64::from(TIMEOUT_MAX) / 1000.0)
 }
 
 fn run_seconds(text: &str) -> Result<Duration, String> {

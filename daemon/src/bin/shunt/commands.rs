@@ -67,16 +67,20 @@ pub(crate) fn run(command: &Command, output: &mut Output<'_>) -> Result<(), Fail
 
 /// Runs a command that needs the kernel.
 pub(crate) fn ask<T: Transport>(
-    client: Client<T>,
+    mut client: Client<T>,
     command: &Command,
     output: &mut Output<'_>,
 ) -> Result<(), Failure> {
+    if let Some(timeout) = command.timeout() {
+        let set = client.set_timeout(timeout);
+        set.map_err(|error| explain("set the time-out", &error))?;
+    }
     match command {
         Command::Map(args) => device::map(client, args, output),
         Command::Retarget(args) => change::retarget(client, args, output),
         Command::Suspend(args) => change::suspend(client, args, output),
-        Command::Resume { name } => change::resume(client, name, output),
-        Command::Resize { name } => change::resize(client, name, output),
+        Command::Resume(args) => change::resume(client, &args.name, output),
+        Command::Resize(args) => change::resize(client, &args.name, output),
         Command::Set(args) => change::set(client, args, output),
         Command::Unmap(args) => unmap::unmap(client, args),
         Command::List => device::list(client, output),

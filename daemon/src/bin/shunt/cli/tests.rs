@@ -181,6 +181,30 @@ fn a_stream_keeps_4_mib_unless_told() {
 }
 
 #[test]
+fn each_change_of_a_device_takes_a_timeout() {
+    for line in [
+        "shunt map v --to /dev/a",
+        "shunt retarget v --to /dev/a",
+        "shunt suspend v",
+        "shunt resume v",
+        "shunt resize v",
+        "shunt set v --read-only",
+        "shunt unmap v",
+    ] {
+        let timeout = |line: &str| parse(line).unwrap().command.timeout();
+        assert_eq!(timeout(line), None, "{line}");
+        let said = timeout(&format!("{line} --timeout 2.5"));
+        assert_eq!(said, Some(Duration::from_millis(2500)), "{line}");
+        for wrong in ["0", "61", "x"] {
+            let text = complaint(&format!("{line} --timeout {wrong}"));
+            assert!(text.contains("from 0.01 to 60"), "{text}");
+        }
+    }
+    let text = complaint("shunt list --timeout 1");
+    assert!(text.contains("unexpected argument '--timeout'"), "{text}");
+}
+
+#[test]
 fn json_is_taken_before_and_after_the_command() {
     assert!(parse("shunt --json list").unwrap().json);
     assert!(parse("shunt list --json").unwrap().json);
