@@ -28,6 +28,9 @@ const CLOSING: Duration = Duration::from_secs(1);
 /// How long udev is waited for, and the programs that it runs.
 const UDEV: Duration = Duration::from_secs(10);
 
+/// How long all of it takes at most, but for the last attempt: who uses it may change.
+const LONGEST: Duration = Duration::from_secs(30);
+
 /// Why a device was not unmapped, and who used it.
 #[derive(Debug)]
 pub struct NotUnmapped {
@@ -50,6 +53,9 @@ impl From<Error> for NotUnmapped {
 /// As [`Client::delete_device`].
 pub fn unmap<T: Transport>(client: &mut Client<T>, selector: &Selector) -> Result<(), NotUnmapped> {
     let begun = Instant::now();
+    // Since when the same kind of use is seen. An attempt may take as long as the kernel lets it wait, so what was seen before
+    // it says nothing of now.
+    let mut seen: Option<(Duration, Instant)> = None;
     loop {
         let error = match client.delete_device(selector) {
             Ok(()) => return Ok(()),
@@ -60,7 +66,13 @@ pub fn unmap<T: Transport>(client: &mut Client<T>, selector: &Selector) -> Resul
         let device = client.device(selector);
         let users = device.map(|device| machine.of_disk(&device.disk_name()));
         let users = users.unwrap_or_default();
-        if begun.elapsed() >= patience(&users, machine.udev_is_busy()) {
+        let patience = patience(&users, machine.udev_is_busy());
+        let since = match seen {
+            Some((kind, since)) if kind == patience => since,
+            _ => Instant::now(),
+        };
+        seen = Some((patience, since));
+        if since.elapsed() >= patience || begun.elapsed() >= LONGEST {
             return Err(NotUnmapped { error, users });
         }
         sleep(STEP);
