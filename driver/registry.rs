@@ -20,7 +20,7 @@ use crate::{
         patience::{Patience, timed_out},
     },
     logic::extent::Extent,
-    table::{Table, TableSpec},
+    table::{NOBODY, Table, TableSpec},
     uapi::StatsMode,
 };
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -171,6 +171,7 @@ impl Registry {
         let made = asking(patience, move |asked| {
             let table = Arc::new(Table::open(table, spec.read_only, None, asked)?, GFP_KERNEL)?;
             place.claim(&table)?;
+            table.ask(asked)?;
             Device::new(spec, table, place)?.insert()
         })?;
         let device = made.keep().ok_or(ENODEV)?;
@@ -189,13 +190,14 @@ impl Registry {
         let table = asking(patience, move |asked| {
             Table::open(table, read_only, Some(&old), asked)
         })?;
-        self.replace(turn, table, read_only, patience)
+        self.replace(turn, table, read_only, true, patience)
     }
 
     /// Lets a device take up what its drives have grown by. Sleeps.
     pub(crate) fn resize(&self, turn: &Turn<'_>, patience: &Patience) -> Result<(), Refused> {
         let table = turn.device().table().grown()?;
-        self.replace(turn, table, turn.device().opens_read_only(), patience)
+        let read_only = turn.device().opens_read_only();
+        self.replace(turn, table, read_only, false, patience)
     }
 
     /// Lets a device refuse writes, or not. Sleeps.
@@ -208,7 +210,7 @@ impl Registry {
         if !read_only && turn.device().opens_read_only() {
             let old = turn.device().table();
             let table = asking(patience, move |asked| old.writable(asked))?;
-            self.replace(turn, table, false, patience)?;
+            self.replace(turn, table, false, false, patience)?;
         }
         if !read_only {
             turn.device().table().check_writable()?;
@@ -257,13 +259,19 @@ impl Registry {
         turn: &Turn<'_>,
         table: Table,
         read_only: bool,
+        other_drives: bool,
         patience: &Patience,
     ) -> Result<(), Refused> {
         let table = Arc::new(table, GFP_KERNEL)?;
         let (device, old) = (turn.device(), turn.device().table());
         self.claim(device.id(), &table)?;
+        let new = table.clone();
         let set = self
             .check_below(device.id())
+            .and_then(|()| match other_drives {
+                true => asking(patience, move |asked| new.ask(asked)),
+                false => Ok(()),
+            })
             .and_then(|()| turn.set_table(table.clone(), read_only, patience));
         // One of the two tables is out of use now; if it is the old one, nothing of it is on its way any more.
         let unused = if set.is_ok() { &old } else { &table };
@@ -336,9 +344,12 @@ fn asking<T: Send + Unpin + 'static>(
     let progress = asked.clone();
     match patience.run(move || ask(&progress)) {
         Ok(result) => result,
-        Err(error) if error == timed_out() => {
-            Err(TargetError::NoAnswer.at(asked.load(Ordering::Relaxed)))
+        Err(error) => {
+            let number = asked.swap(NOBODY, Ordering::Relaxed);
+            match error == timed_out() {
+                true => Err(TargetError::NoAnswer.at(number)),
+                false => Err(error.into()),
+            }
         }
-        Err(error) => Err(error.into()),
     }
 }

@@ -4,13 +4,16 @@
 
 use crate::{
     error::{Refused, TargetError},
-    kernel_ext::block::{
-        bdev::{BlockDevice, DeviceId},
-        below::Drives,
-        bio_set::BioSet,
-        inline_encryption::Engines,
-        limits::QueueLimits,
-        zones::ZoneReport,
+    kernel_ext::{
+        block::{
+            bdev::{BlockDevice, DeviceId},
+            below::Drives,
+            bio_set::BioSet,
+            inline_encryption::Engines,
+            limits::QueueLimits,
+            zones::ZoneReport,
+        },
+        patience::cancelled,
     },
     logic::{
         extent::{ExtentError, SECTOR},
@@ -24,6 +27,9 @@ use core::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 use kernel::{prelude::*, sync::Arc};
+
+/// Instead of the number of a target whose drive is asked: nobody waits for its answer any more.
+pub(crate) const NOBODY: usize = usize::MAX;
 
 /// A table as it was asked for.
 pub(crate) struct TableSpec {
@@ -48,8 +54,8 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Opens the targets, sees that their drives answer, and checks that they make a device. Sleeps, for ever if a drive does
-    /// not answer; `asked` is the number of the target whose drive is being asked meanwhile.
+    /// Opens the targets, and checks that they make a device. Sleeps, for ever if a drive does not let itself be opened;
+    /// `asked` is the number of the target whose drive it is, meanwhile.
     ///
     /// A table that is to replace `old` has the targets of it that are asked for again, other than the last one, as long as
     /// they were: only the end of a device may grow.
@@ -64,7 +70,6 @@ impl Table {
         for (number, spec) in spec.targets.into_iter().enumerate() {
             asked.store(number, Ordering::Relaxed);
             let mut target = Target::open(spec, read_only).map_err(|e| e.at(number))?;
-            target.device().ask(target.extent().first())?;
             let kept = old.and_then(|old| old.targets.get(number)).filter(|kept| {
                 number != last && target.is_open_ended() && kept.begins_with(&target)
             });
@@ -74,6 +79,20 @@ impl Table {
             targets.push(target, GFP_KERNEL)?;
         }
         Self::of(targets, spec.stripe)
+    }
+
+    /// Sees that every drive answers. Sleeps, for ever if one does not; `asked` is the number of its first target, meanwhile.
+    pub(crate) fn ask(&self, asked: &AtomicUsize) -> Result<(), Refused> {
+        for &number in &self.drives {
+            asked.store(number, Ordering::Relaxed);
+            if let Some(target) = self.targets.get(number) {
+                target.device().ask(target.extent().first())?;
+            }
+            if asked.load(Ordering::Relaxed) == NOBODY {
+                return Err(cancelled().into());
+            }
+        }
+        Ok(())
     }
 
     /// The same table, with what the drives have grown by: at the end of the last target, or of each stripe.

@@ -87,6 +87,14 @@ impl<T: Transport> Client<T> {
         Ok(drives)
     }
 
+    /// The device in the answer to a change; if there was no room for it, as the kernel has it now.
+    fn answered(&mut self, answers: &[Message], which: impl Fn() -> Selector) -> Result<Device> {
+        match answers {
+            [answer, ..] => reply::decode_device(&answer.attributes),
+            [] => self.device(&which()),
+        }
+    }
+
     /// Sends a request that may wait.
     fn change(&mut self, mut message: Message) -> Result<Vec<Message>> {
         if let Some(timeout) = self.timeout {
@@ -102,7 +110,7 @@ impl<T: Transport> Client<T> {
     pub fn create_device(&mut self, spec: &DeviceSpec) -> Result<Device> {
         let drives = self.open(&spec.targets)?;
         let answers = self.change(request::create_device(spec, &drives)?)?;
-        reply::decode_device(&first(answers, cmd::DEVICE_NEW)?.attributes)
+        self.answered(&answers, || Selector::name(&spec.name))
     }
 
     /// Changes a device and returns it as it is then.
@@ -116,7 +124,7 @@ impl<T: Transport> Client<T> {
             _ => Vec::new(),
         };
         let answers = self.change(request::change_device(selector, change, &drives)?)?;
-        reply::decode_device(&first(answers, cmd::DEVICE_SET)?.attributes)
+        self.answered(&answers, || selector.clone())
     }
 
     /// Unmaps a device that nobody has open.

@@ -63,7 +63,7 @@ impl Drop for Running {
 #[repr(C)]
 struct Task<F> {
     work: Opaque<bindings::work_struct>,
-    run: F,
+    run: Option<F>,
     pin: ModulePin,
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn spawn<F: FnOnce() + Send + 'static>(run: F) -> Result {
     let queue = queue().ok_or(ENODEV)?;
     let task = Task {
         work: Opaque::uninit(),
-        run,
+        run: Some(run),
         pin,
     };
     let task = KBox::leak(KBox::new(task, GFP_KERNEL).map_err(|AllocError| ENOMEM)?);
@@ -101,10 +101,13 @@ pub(crate) fn spawn<F: FnOnce() + Send + 'static>(run: F) -> Result {
 /// Called by the work queue, once, with the work of a `Task<F>` from a `KBox`.
 unsafe extern "C" fn task_callback<F: FnOnce()>(work: *mut bindings::work_struct) {
     // SAFETY: The work is the first field of its task, which `spawn` leaked from a `KBox`.
-    let task = unsafe { KBox::from_raw(work.cast::<Task<F>>()) };
+    let mut task = unsafe { KBox::from_raw(work.cast::<Task<F>>()) };
     let _no_io = NoIo::new();
-    let Task { run, pin, .. } = KBox::into_inner(task);
-    run();
+    if let Some(run) = task.run.take() {
+        run();
+    }
+    // Not before: the work queue takes another task at the same address for this one, and has it wait.
+    let Task { pin, .. } = KBox::into_inner(task);
     // Whoever unloads the module waits for the return of this function all the same.
     drop(pin);
 }

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use nix::libc::ENOBUFS;
+
 use netlink_packet_core::{
     Emitable, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, NetlinkHeader,
 };
@@ -55,10 +57,12 @@ impl Connection {
             },
         };
         loop {
-            let datagram = self
-                .socket
-                .receive()
-                .map_err(system("read the kernel's answer"))?;
+            let datagram = match self.socket.receive() {
+                Ok(datagram) => datagram,
+                // There was no room for a reply; whether the request was carried out, the acknowledgement tells.
+                Err(why) if why.raw_os_error() == Some(ENOBUFS) => continue,
+                Err(why) => return Err(system("read the kernel's answer")(why)),
+            };
             if answer.take(datagram)? {
                 return Ok(answer.dump);
             }

@@ -17,7 +17,7 @@ const SPEC: &str = "/payload/shunt.yaml";
 /// Answers a list [method, argument, ...] a line by what that method of the client gives. The `fd` of a target is the path of
 /// what is to be open there.
 const SERVER: &str = r#"
-import json, os, socket, struct, sys, time
+import errno, json, os, socket, struct, sys, time
 sys.path.append(sys.argv[1])
 from lib import NlError, YnlException, YnlFamily
 
@@ -39,7 +39,13 @@ class Client(YnlFamily):
         self.sock.settimeout(0.5)
         try:
             while True:
-                _, kind, _, number, _, error = struct.unpack_from("=IHHIIi", self.sock.recv(1 << 16))
+                try:
+                    heard_now = self.sock.recv(1 << 16)
+                except OSError as error:
+                    if error.errno != errno.ENOBUFS:
+                        raise
+                    continue
+                _, kind, _, number, _, error = struct.unpack_from("=IHHIIi", heard_now)
                 if number == 1000:
                     heard |= {"error": error} if kind == ERROR else {"reply": True}
         except TimeoutError:
