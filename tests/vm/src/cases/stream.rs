@@ -14,6 +14,7 @@ use crate::guest::module::Module;
 use crate::guest::shunt::{Device, json};
 use crate::guest::stream::{Samples, op};
 use crate::guest::wait::wait_until;
+use crate::guest::ynl::Ynl;
 
 cases!("stream":
     samples_follow_one_another_and_agree_with_the_figures_asked_for,
@@ -24,6 +25,7 @@ cases!("stream":
     anybody_may_listen_but_only_root_changes_the_interval,
     a_device_that_goes_and_comes_anew_is_followed,
     a_recorded_run_is_drawn,
+    samples_that_could_not_be_sent_are_counted,
 );
 
 /// The number of the sample, if it is one and no answer.
@@ -262,4 +264,24 @@ fn a_recorded_run_is_drawn() {
     assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
     assert!(svg.contains(">read: ") && svg.contains(">write: "));
     std::fs::remove_file(file).expect("it can go");
+}
+
+fn samples_that_could_not_be_sent_are_counted() {
+    let _module = Module::load();
+    let _device = Device::map("vol0", &flash(0).path);
+    let samples = Samples::listen("0.05", &["vol0"]);
+    let sample = samples.until("sample", |sample| number(sample).is_some());
+    assert_eq!(sample["dropped"], 0);
+    let mut deaf = Ynl::start();
+    deaf.hear_nothing_of("stats");
+    let dropped = |sample: &Value| sample["dropped"].as_u64();
+    let first = samples.until("sample that tells of a loss", |sample| {
+        dropped(sample) > Some(0)
+    });
+    // Each is counted, and each has its number.
+    let second = samples.until("sample that tells of another", |sample| {
+        dropped(sample) > dropped(&first)
+    });
+    assert!(number(&second) > number(&first));
+    assert!(dropped(&second) < number(&second));
 }

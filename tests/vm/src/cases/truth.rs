@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::thread;
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -14,7 +15,7 @@ use crate::guest::fio::Fio;
 use crate::guest::flash::{ZONE, flash, zoned};
 use crate::guest::module::Module;
 use crate::guest::null_blk::NullBlk;
-use crate::guest::shunt::{Device, json};
+use crate::guest::shunt::{Device, QUEUES, json};
 use crate::guest::stream::op;
 use crate::guest::sysfs;
 use crate::guest::wait::wait_until;
@@ -22,6 +23,7 @@ use crate::guest::zones;
 
 cases!("truth":
     the_histogram_agrees_with_the_latency_log_of_fio,
+    the_latency_of_a_drive_that_is_known_is_found_in_sum_and_histogram,
     flushes_discards_and_zeroings_are_counted_one_by_one,
     what_is_done_to_zones_is_counted_and_is_no_flush,
     each_error_is_counted_under_its_name,
@@ -212,6 +214,52 @@ fn reached(buckets: &[(u64, u64)], share: f64) -> u64 {
         seen >= rank
     });
     found.expect("the buckets hold them all").0
+}
+
+/// fio's own time is a part of what it logs, so its log cannot tell a latency from half of it. A drive that ends nothing
+/// before its time is a bound from below, and the clock around one operation after the other is one from above.
+fn the_latency_of_a_drive_that_is_known_is_found_in_sum_and_histogram() {
+    const LATENCY: u64 = 20_000_000;
+    const READS: u64 = 50;
+    let _module = Module::load();
+    let drive = NullBlk::load(&format!("queue_mode=2 irqmode=2 completion_nsec={LATENCY}"));
+    for queue in QUEUES {
+        let device = Device::map_with("vol0", drive.path(), &["--queue", queue]);
+        let file = Direct::open_to_read(device.path());
+        wait_until("nobody looks for partitions", || {
+            device.stats().in_flight() == Some(0)
+        });
+        let before = device.stats();
+        let begun = Instant::now();
+        for index in 0..READS {
+            file.read(index * 4096, 4096);
+        }
+        let elapsed = begun.elapsed().as_nanos() as u64;
+        let after = device.stats();
+        assert_eq!(after.ios("read") - before.ios("read"), READS);
+        let sum = after.latency_sum("read") - before.latency_sum("read");
+        assert!(
+            (READS * LATENCY..=elapsed).contains(&sum),
+            "{READS} reads of {LATENCY} ns in {elapsed} ns took {sum} ns"
+        );
+        let known = before.buckets("read");
+        let mut bounds = [0, 0];
+        for (bound, count) in after.buckets("read") {
+            let old = known.iter().find(|(known, _)| *known == bound);
+            let count = count - old.map_or(0, |(_, count)| *count);
+            assert!(
+                count == 0 || bound >= LATENCY,
+                "{count} reads took {bound} ns or less"
+            );
+            // No bucket is wider than an eighth of where it begins.
+            bounds[0] += count * (bound - bound / 9);
+            bounds[1] += count * bound;
+        }
+        assert!(
+            (bounds[0]..=bounds[1]).contains(&sum),
+            "the histogram has {bounds:?} ns, the sum is {sum} ns"
+        );
+    }
 }
 
 fn flushes_discards_and_zeroings_are_counted_one_by_one() {

@@ -167,12 +167,17 @@ impl Stats {
 
     /// Operations of one kind in the buckets of the latency histogram.
     pub(crate) fn in_buckets(&self, op: &str) -> u64 {
+        self.buckets(op).iter().map(|(_, count)| count).sum()
+    }
+
+    /// The buckets of the latency histogram of one kind of operation that are not empty: bound in ns, and operations.
+    pub(crate) fn buckets(&self, op: &str) -> Vec<(u64, u64)> {
         let buckets = self.0["ops"][op]["latency_ns"]["buckets"].as_array();
+        let figure = |bucket: &Value, name| bucket[name].as_u64().expect("a bucket has both");
+        let buckets = buckets.into_iter().flatten();
         buckets
-            .into_iter()
-            .flatten()
-            .map(|bucket| bucket["count"].as_u64().expect("a bucket has a count"))
-            .sum()
+            .map(|bucket| (figure(bucket, "le"), figure(bucket, "count")))
+            .collect()
     }
 
     /// Sum of the latencies of one kind of operation in ns.

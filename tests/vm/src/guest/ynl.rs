@@ -55,6 +55,13 @@ class Client(YnlFamily):
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         return heard
 
+    def hear_nothing_of(self, group):
+        """Joins a group with room for nothing, reads nothing, and has its losses be errors of the sender."""
+        SOL_NETLINK, BROADCAST_ERROR = 270, 4
+        self.sock.setsockopt(SOL_NETLINK, BROADCAST_ERROR, 1)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        self.ntf_subscribe(group)
+
 family = Client(sys.argv[2], schema="")
 for line in sys.stdin:
     method, *arguments = json.loads(line)
@@ -187,6 +194,13 @@ impl Ynl {
             waiting
         ]))
         .unwrap_or_else(|why| panic!("{operation} {attributes}: {why}"))
+    }
+
+    /// Joins a group and reads nothing of it, so that sending to it fails; the client is of no other use then.
+    #[track_caller]
+    pub(crate) fn hear_nothing_of(&mut self, group: &str) {
+        let joined = self.call(&json!(["hear_nothing_of", group]));
+        joined.unwrap_or_else(|why| panic!("{group}: {why}"));
     }
 
     /// The policy that the kernel has for an operation; `kind` is do or dump.
