@@ -10,6 +10,7 @@ macro_rules! cases {
     };
 }
 
+mod beside;
 mod boot;
 mod busy;
 mod caps;
@@ -107,6 +108,7 @@ const TOPICS: &[&[Case]] = &[
     force::CASES,
     stuck::CASES,
     genetlink::CASES,
+    beside::CASES,
     metrics::CASES,
     scale::CASES,
     packaging::CASES,

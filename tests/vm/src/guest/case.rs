@@ -4,6 +4,7 @@
 
 use std::panic::{self, PanicHookInfo};
 use std::process::{self, ExitCode};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::cases;
@@ -18,6 +19,14 @@ pub(crate) const SKIPPED: i32 = 3;
 pub(crate) fn skip(why: &str) -> ! {
     eprintln!("{why}");
     process::exit(SKIPPED)
+}
+
+/// Where the case is, if it has steps.
+static STEP: Mutex<&str> = Mutex::new("");
+
+/// Says what is tried from here on: a failure is told with it.
+pub(crate) fn step(what: &'static str) {
+    *STEP.lock().unwrap_or_else(PoisonError::into_inner) = what;
 }
 
 /// What opens a line with a figure, among a case's words.
@@ -40,7 +49,13 @@ pub(crate) fn run(name: &str) -> ExitCode {
         eprintln!("there is no case {name}");
         return ExitCode::FAILURE;
     };
-    panic::set_hook(Box::new(say_in_a_line));
+    panic::set_hook(Box::new(|info| {
+        let step = *STEP.lock().unwrap_or_else(PoisonError::into_inner);
+        if !step.is_empty() {
+            eprint!("{step}: ");
+        }
+        say_in_a_line(info);
+    }));
     match panic::catch_unwind(case.run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,

@@ -32,7 +32,7 @@ impl Drop for NullBlk {
     }
 }
 
-/// A drive that stores what is written.
+/// A drive that stores what is written and can discard it.
 pub(crate) struct NullDrive {
     /// Its folder is called as its node.
     node: String,
@@ -58,7 +58,12 @@ impl NullDrive {
         };
         let folder = drive.folder();
         fs::create_dir(&folder).unwrap_or_else(|why| panic!("{folder}: {why}"));
-        for (file, value) in [("size", mib), ("memory_backed", 1), ("power", 1)] {
+        for (file, value) in [
+            ("size", mib),
+            ("memory_backed", 1),
+            ("discard", 1),
+            ("power", 1),
+        ] {
             drive.set(file, value);
         }
         wait_until("the drive can be opened", || {

@@ -46,6 +46,10 @@ impl Partition {
 
 impl Drop for Partition {
     fn drop(&mut self) {
+        // With the disk it has gone already.
+        if !Path::new(&self.disk).exists() {
+            return;
+        }
         self.set(&Buffer::zeroed(512));
     }
 }

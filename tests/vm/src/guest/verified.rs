@@ -14,9 +14,20 @@ const VERIFIED: &str = "ioengine=io_uring rw=randwrite bsrange=512-64k iodepth=3
 /// Runs verified I/O on `path` again and again until there were enough `changes` meanwhile; shows how long the
 /// longest I/O took.
 #[track_caller]
-pub(crate) fn under_verified_io(what: &str, path: &str, changes: u32, mut change: impl FnMut(u32)) {
+pub(crate) fn under_verified_io(what: &str, path: &str, changes: u32, change: impl FnMut(u32)) {
+    let longest = while_verified(path, changes, change);
+    let longest_ms = longest / 1_000_000;
+    figure(&format!(
+        "{what}: {changes} changes, the longest I/O took {longest_ms} ms"
+    ));
+    assert!(longest < 10_000_000_000, "an I/O took {longest} ns");
+}
+
+/// As [`under_verified_io`], without a word; gives how long the longest I/O took, in ns.
+#[track_caller]
+pub(crate) fn while_verified(path: &str, changes: u32, mut change: impl FnMut(u32)) -> u64 {
     let done = AtomicBool::new(false);
-    let longest = thread::scope(|scope| {
+    thread::scope(|scope| {
         let load = scope.spawn(|| {
             let mut longest = 0;
             let mut seed = 1;
@@ -36,10 +47,5 @@ pub(crate) fn under_verified_io(what: &str, path: &str, changes: u32, mut change
         }
         done.store(true, Ordering::Relaxed);
         load.join().expect("verified I/O neither fails nor differs")
-    });
-    let longest_ms = longest / 1_000_000;
-    figure(&format!(
-        "{what}: {changes} changes, the longest I/O took {longest_ms} ms"
-    ));
-    assert!(longest < 10_000_000_000, "an I/O took {longest} ns");
+    })
 }
