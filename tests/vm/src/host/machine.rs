@@ -23,8 +23,9 @@ const BOOT_DEADLINE: Duration = Duration::from_secs(90);
 const STOP_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Finds the root by its partition, since NVMe drives get their numbers in any order, and reboots on every bug. A
-/// drive in a subsystem of its own is one drive, not a path to one.
-pub(crate) const PARAMETERS: &str = "root=PARTUUID=7368756e-01 rootwait=30 init=/init console=ttyS0 panic=-1 oops=panic nvme.poll_queues=1 nvme_core.multipath=N";
+/// drive in a subsystem of its own is one drive, not a path to one. The kernel does not try its timer by counting what comes in
+/// a hundredth of a second, which on a machine with more to do may be nothing.
+pub(crate) const PARAMETERS: &str = "root=PARTUUID=7368756e-01 rootwait=30 init=/init console=ttyS0 panic=-1 oops=panic no_timer_check nvme.poll_queues=1 nvme_core.multipath=N";
 
 /// Makes the first program bring up a whole system, as far as `basic.target`: what follows that is no matter of ours.
 const SYSTEM: &str = "rw SHUNT_VM=system systemd.unit=basic.target systemd.condition_needs_update=0 systemd.show_status=no systemd.log_level=notice";
@@ -36,6 +37,13 @@ pub(crate) enum Gone {
     Died,
     /// Nothing came until the deadline.
     Silent,
+}
+
+/// Why there is no guest.
+enum BootError {
+    /// QEMU ended before the guest was ready.
+    Died(String),
+    Other(String),
 }
 
 impl std::fmt::Display for Gone {
@@ -64,20 +72,43 @@ impl Machine {
         Self::boot_with(parts, init, &[])
     }
 
-    /// As [`boot`](Self::boot), with more arguments for QEMU.
+    /// As [`boot`](Self::boot), with more arguments for QEMU. A bare kernel that died before it was ready is booted once more:
+    /// nothing of ours was in it, and QEMU itself dies now and then while a guest looks for its hardware.
     pub(crate) fn boot_with(parts: &Parts, init: Init, more: &[String]) -> Result<Self> {
-        let mut machine = Self::start(parts, init, more)?;
-        match machine.event(Instant::now() + parts.limit(BOOT_DEADLINE)) {
-            Ok(Event::Ready) => Ok(machine),
-            Ok(other) => Err(format!("the guest said {other:?} before it was ready")),
-            Err(gone) => {
-                let errors = machine.end();
-                let tail = tail(&parts.console());
-                Err(format!(
-                    "{gone} before it was ready; its last words:\n{tail}{errors}"
-                ))
+        let first = Self::try_boot(parts, init, more);
+        match (first, init) {
+            (Err(BootError::Died(why)), Init::Runner) => {
+                println!("{}: booted again, since {why}", parts.release);
+                Self::try_boot(parts, init, more)
             }
+            (first, _) => first,
         }
+        .map_err(|why| match why {
+            BootError::Died(why) | BootError::Other(why) => why,
+        })
+    }
+
+    fn try_boot(
+        parts: &Parts,
+        init: Init,
+        more: &[String],
+    ) -> std::result::Result<Self, BootError> {
+        let mut machine = Self::start(parts, init, more).map_err(BootError::Other)?;
+        let gone = match machine.event(Instant::now() + parts.limit(BOOT_DEADLINE)) {
+            Ok(Event::Ready) => return Ok(machine),
+            Ok(other) => {
+                let why = format!("the guest said {other:?} before it was ready");
+                return Err(BootError::Other(why));
+            }
+            Err(gone) => gone,
+        };
+        let errors = machine.end();
+        let tail = tail(&parts.console());
+        let why = format!("{gone} before it was ready; its last words:\n{tail}{errors}");
+        Err(match gone {
+            Gone::Died => BootError::Died(why),
+            Gone::Silent => BootError::Other(why),
+        })
     }
 
     fn start(parts: &Parts, init: Init, more: &[String]) -> Result<Self> {
