@@ -3,11 +3,12 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use nix::libc::EPERM;
 use shunt_uapi::{cmd, group};
 
 use crate::{
     drive::OpenDrive,
-    error::{Error, Result},
+    error::{Error, Refusal, Result},
     model::{Device, DeviceCaps, DeviceChange, DeviceSpec, Selector, Stats, TargetSpec},
     transport::{Transport, netlink::Netlink},
     wire::{Message, caps, reply, request, stats},
@@ -74,17 +75,26 @@ impl<T: Transport> Client<T> {
                 drives.push(drive.clone());
                 continue;
             }
-            let drive = self.transport.open_drive(&target.path);
-            let drive = drive.map_err(|mut refusal| {
-                if let (1.., Some(text)) = (number, &mut refusal.text) {
-                    text.insert_str(0, &format!("target {number}: "));
-                }
-                Error::Refused(refusal)
-            })?;
+            let drive = match self.transport.open_drive(&target.path) {
+                Ok(drive) => drive,
+                Err(refusal) => return Err(self.unopened(refusal, number)),
+            };
             opened.insert(&target.path, drive.clone());
             drives.push(drive);
         }
         Ok(drives)
+    }
+
+    /// Why target `number` cannot be opened: who may not change devices may open no drive either, and is told so.
+    fn unopened(&mut self, mut refusal: Refusal, number: usize) -> Error {
+        match self.interval() {
+            Err(error) if error.errno() == Some(EPERM) => return error,
+            _ => {}
+        }
+        if let (1.., Some(text)) = (number, &mut refusal.text) {
+            text.insert_str(0, &format!("target {number}: "));
+        }
+        Error::Refused(refusal)
     }
 
     /// The device in the answer to a change; if there was no room for it, as the kernel has it now.

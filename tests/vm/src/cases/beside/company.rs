@@ -93,7 +93,7 @@ impl Layer {
         match self {
             Self::Partition(layer) => layer.path(),
             Self::Lvm(layer) => layer.path(),
-            Self::Md(layer) => layer.path(),
+            Self::Md(layer) => layer.path().to_owned(),
             Self::Crypt(layer) => layer.path(),
             Self::Thin(layer) => layer.path(),
             Self::Loop(layer) => layer.path().to_owned(),
