@@ -243,7 +243,12 @@ impl<T: Operations> BioDisk<T> {
         // SAFETY: The disk is complete; it has no parent and no attribute groups.
         to_result(unsafe {
             bindings::device_add_disk(core::ptr::null_mut(), disk, core::ptr::null_mut())
-        })
+        })?;
+        // The file by which the partition table was read: a thread of the kernel leaves it to another to close, and the
+        // disk would be open for a while, with the pages that were read.
+        // SAFETY: There is nothing to uphold but to be in process context.
+        unsafe { bindings::flush_delayed_fput() };
+        Ok(())
     }
 
     fn private(&self) -> Pin<&Private<T>> {
