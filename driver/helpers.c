@@ -5,6 +5,7 @@
  */
 
 #include "bindings.h"
+#include <trace/events/block.h>
 
 void __percpu *shunt_alloc_percpu(size_t size, size_t align)
 {
@@ -29,20 +30,6 @@ unsigned int shunt_nr_cpu_ids(void)
 void shunt_init_delayed_work(struct delayed_work *work, work_func_t func)
 {
 	INIT_DELAYED_WORK(work, func);
-}
-
-struct task_struct *shunt_current(void)
-{
-	return current;
-}
-
-void shunt_submit_bio_at_once(struct bio *bio)
-{
-	struct bio_list *kept = current->bio_list;
-
-	current->bio_list = NULL;
-	submit_bio_noacct(bio);
-	current->bio_list = kept;
 }
 
 struct workqueue_struct *shunt_alloc_io_queue(void)
@@ -91,6 +78,31 @@ void shunt_account_flush(struct block_device *bdev, u64 ns)
 	part_stat_inc(bdev, ios[STAT_FLUSH]);
 	part_stat_add(bdev, nsecs[STAT_FLUSH], ns);
 	part_stat_unlock();
+}
+
+void shunt_trace_bio_remap(struct bio *bio, struct block_device *from, u64 sector)
+{
+	trace_block_bio_remap(bio, disk_devt(from->bd_disk), sector);
+}
+
+void shunt_trace_bio_complete(struct bio *bio)
+{
+	trace_block_bio_complete(bdev_get_queue(bio->bi_bdev), bio);
+}
+
+void shunt_disable_discard(struct request_queue *q)
+{
+	blk_queue_disable_discard(q);
+}
+
+void shunt_disable_secure_erase(struct request_queue *q)
+{
+	blk_queue_disable_secure_erase(q);
+}
+
+void shunt_disable_write_zeroes(struct request_queue *q)
+{
+	blk_queue_disable_write_zeroes(q);
 }
 
 struct gendisk *shunt_blk_alloc_disk(struct queue_limits *limits)

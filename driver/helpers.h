@@ -28,6 +28,7 @@ static const blk_mode_t SHUNT_BLK_OPEN_READ = BLK_OPEN_READ;
 static const blk_mode_t SHUNT_BLK_OPEN_WRITE = BLK_OPEN_WRITE;
 static const blk_status_t SHUNT_BLK_STS_IOERR = BLK_STS_IOERR;
 static const blk_status_t SHUNT_BLK_STS_AGAIN = BLK_STS_AGAIN;
+static const blk_status_t SHUNT_BLK_STS_TARGET = BLK_STS_TARGET;
 static const xa_mark_t SHUNT_XA_PRESENT = XA_PRESENT;
 static const size_t SHUNT_CACHE_BYTES = SMP_CACHE_BYTES;
 static const size_t SHUNT_THREAD_SIZE = THREAD_SIZE;
@@ -76,8 +77,6 @@ unsigned int shunt_nr_cpu_ids(void);
 
 void shunt_init_delayed_work(struct delayed_work *work, work_func_t func);
 void shunt_queue_delayed_work(struct delayed_work *work, unsigned int ms);
-struct task_struct *shunt_current(void);
-void shunt_submit_bio_at_once(struct bio *bio);
 struct workqueue_struct *shunt_alloc_io_queue(void);
 struct workqueue_struct *shunt_alloc_task_queue(void);
 void shunt_init_work(struct work_struct *work, work_func_t func);
@@ -92,6 +91,11 @@ struct bio_integrity_payload *shunt_bio_integrity(struct bio *bio);
 bool shunt_bio_has_data(struct bio *bio);
 void shunt_account_flush(struct block_device *bdev, u64 ns);
 
+void shunt_trace_bio_remap(struct bio *bio, struct block_device *from, u64 sector);
+void shunt_trace_bio_complete(struct bio *bio);
+void shunt_disable_discard(struct request_queue *q);
+void shunt_disable_secure_erase(struct request_queue *q);
+void shunt_disable_write_zeroes(struct request_queue *q);
 struct gendisk *shunt_blk_alloc_disk(struct queue_limits *limits);
 struct gendisk *shunt_blk_mq_alloc_disk(struct blk_mq_tag_set *tags,
 					struct queue_limits *limits);

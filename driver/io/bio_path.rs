@@ -125,6 +125,9 @@ impl Io {
 
     #[inline(always)]
     fn forward(&self, path: &Path, mut bio: OwnedBio) {
+        if bio.op().is_rare() || Bio::is_traced() {
+            return self.forward_kept(path, bio);
+        }
         if bio.op().is_write() && path.refuses(&bio) {
             return bio.end(Status::IOERR);
         }
@@ -134,12 +137,12 @@ impl Io {
                     return bio.end(status);
                 }
                 let sector = target.extent().map(bio.sector());
-                bio.redirect(target.device(), sector);
+                bio.redirect_untold(target.device(), sector);
                 // In the drive's queue, or else a retarget would not know of it.
                 bio.submit_at_once();
             }
             Route::One(target) | Route::Tracked(target) => {
-                self.forward_tracked(path.stats_mode, target, bio)
+                self.forward_tracked(path.stats_mode, target, bio, false)
             }
             Route::Many(table) => many::forward(self, path.stats_mode, table, bio, false),
             Route::Held => self.hold(bio),
@@ -147,9 +150,26 @@ impl Io {
         }
     }
 
+    /// Forwards a bio whose end has to be looked at: its drive may reject it for good, or somebody follows it.
+    #[cold]
     #[inline(never)]
-    fn forward_tracked(&self, mode: StatsMode, target: &Target, mut bio: OwnedBio) {
-        if let Err(status) = self.track(mode, &mut bio, false) {
+    fn forward_kept(&self, path: &Path, bio: OwnedBio) {
+        if bio.op().is_write() && path.refuses(&bio) {
+            return bio.end(Status::IOERR);
+        }
+        match &path.route {
+            Route::One(target) | Route::Tracked(target) => {
+                self.forward_tracked(path.stats_mode, target, bio, true)
+            }
+            Route::Many(table) => many::forward(self, path.stats_mode, table, bio, true),
+            Route::Held => self.hold(bio),
+            Route::Gone => bio.end(Status::IOERR),
+        }
+    }
+
+    #[inline(never)]
+    fn forward_tracked(&self, mode: StatsMode, target: &Target, mut bio: OwnedBio, kept: bool) {
+        if let Err(status) = self.track(mode, &mut bio, kept) {
             return bio.end(status);
         }
         let sector = target.extent().map(bio.sector());
@@ -158,22 +178,25 @@ impl Io {
     }
 
     /// Begins to measure a bio, and to track it until it ends, whatever is measured: so that a
-    /// retarget waits for it. On zoned drives it ends in terms of the device.
+    /// retarget waits for it. If `kept`, what it did is known at its end.
     #[inline(never)]
     pub(super) fn track(
         &self,
         mode: StatsMode,
         bio: &mut OwnedBio,
-        zoned: bool,
+        kept: bool,
     ) -> Result<(), Status> {
         if mode == StatsMode::Counters {
             self.hooks.owner().count(op_of(bio), bio.bytes());
         }
-        self.hooks
-            .attach_zoned(bio, zoned, |bio, stats| match mode {
-                StatsMode::Full => Measured::begin(bio, stats),
-                StatsMode::Off | StatsMode::Counters => Measured::unmeasured(bio, stats),
-            })
+        let begin = |bio: &Bio, stats: &DeviceStats| match mode {
+            StatsMode::Full => Measured::begin(bio, stats),
+            StatsMode::Off | StatsMode::Counters => Measured::unmeasured(bio, stats),
+        };
+        match kept {
+            true => self.hooks.attach_kept(bio, begin),
+            false => self.hooks.attach(bio, begin),
+        }
     }
 
     /// Begins to measure a bio that is about to be forwarded.

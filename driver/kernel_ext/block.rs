@@ -16,6 +16,8 @@ pub(crate) mod hook;
 pub(crate) mod inline_encryption;
 mod ioctl;
 pub(crate) mod limits;
+mod rejected;
 mod request_queue;
 mod reservations;
+mod trace;
 pub(crate) mod zones;

@@ -112,6 +112,25 @@ pub(super) unsafe fn this_cpu_add(counter: *mut u64, value: u64) {
     }
 }
 
+/// The task that runs: `current`.
+///
+/// As `get_current()` of arch/x86/include/asm/current.h: the stock kernels do not inline Rust helpers.
+#[inline(always)]
+pub(super) fn current_task() -> *mut bindings::task_struct {
+    let task;
+    // SAFETY: The segment base turns the variable's address into that of this CPU's. A task that moves to another CPU
+    // is the current one of that.
+    unsafe {
+        core::arch::asm!(
+            "mov {task}, qword ptr gs:[rip + {variable}]",
+            task = lateout(reg) task,
+            variable = sym bindings::current_task,
+            options(nostack, preserves_flags, readonly, pure),
+        );
+    }
+    task
+}
+
 /// Iterates over the CPUs that can ever come up.
 pub(super) fn possible_cpus() -> impl Iterator<Item = c_uint> {
     // SAFETY: The helper only reads the mask of possible CPUs, which never changes after boot.

@@ -9,11 +9,14 @@
 //! C header: [`include/linux/bio.h`](srctree/include/linux/bio.h)
 
 use super::{
-    super::bindings,
+    super::{bindings, percpu::current_task},
     bdev::{self, BlockDevice},
-    disk_stats,
+    disk_stats, trace,
 };
-use core::{mem::ManuallyDrop, ptr::NonNull};
+use core::{
+    mem::ManuallyDrop,
+    ptr::{NonNull, null_mut},
+};
 use kernel::prelude::*;
 
 /// What a bio does; the C type is `enum req_op`.
@@ -44,6 +47,12 @@ impl Op {
         const FIRST: u32 = bindings::req_op_REQ_OP_ZONE_OPEN;
         const LAST: u32 = bindings::req_op_REQ_OP_ZONE_RESET_ALL;
         (FIRST..=LAST).contains(&self.0)
+    }
+
+    /// Whether it is other than to read, to write or to flush.
+    #[inline(always)]
+    pub(crate) fn is_rare(self) -> bool {
+        self.0 > bindings::req_op_REQ_OP_WRITE
     }
 
     /// The number that the block layer uses.
@@ -150,6 +159,13 @@ impl Bio {
         self.opf() & bindings::SHUNT_REQ_PREFLUSH != 0
     }
 
+    /// Whether somebody follows the ways of bios, by blktrace or a tracepoint: each is then to be kept as it came until it
+    /// ends, by [`Hooks::attach_kept`](super::hook::Hooks::attach_kept).
+    #[inline(always)]
+    pub(crate) fn is_traced() -> bool {
+        trace::is_on()
+    }
+
     /// Whether the submitter wants an error rather than to wait.
     #[inline(always)]
     pub(crate) fn is_nowait(&self) -> bool {
@@ -246,12 +262,28 @@ impl OwnedBio {
         ManuallyDrop::new(self).0.as_raw()
     }
 
+    /// Points the bio at `sector` (units of 512 bytes) of `device`, and tells whoever follows it.
+    ///
+    /// As [`Self::redirect_untold`].
+    #[inline(always)]
+    pub(crate) fn redirect(&mut self, device: &BlockDevice, sector: u64) {
+        let bio = self.0.as_raw();
+        let before = self.sector();
+        // SAFETY: By the type invariant the bio is live and ours, and a submitted one has a device.
+        let from = unsafe { (*bio).bi_bdev };
+        self.redirect_untold(device, sector);
+        if trace::is_on() {
+            // SAFETY: By the type invariant the bio is live and ours; the device that it leaves has submissions under way.
+            unsafe { trace::remapped(bio, from, before) };
+        }
+    }
+
     /// Points the bio at `sector` (units of 512 bytes) of `device`.
     ///
     /// The bio is changed in place, as NVMe multipath does: no clone, no allocation. Once it has
     /// ended, its submitter may not rely on where it points.
     #[inline(always)]
-    pub(crate) fn redirect(&mut self, device: &BlockDevice, sector: u64) {
+    pub(crate) fn redirect_untold(&mut self, device: &BlockDevice, sector: u64) {
         let bio = self.0.as_raw();
         // SAFETY: By the type invariant the bio is live and ours; so below.
         unsafe { (*bio).bi_iter.bi_sector = sector };
@@ -300,8 +332,14 @@ impl OwnedBio {
     /// the task until it returns to the block layer. May sleep.
     #[inline(always)]
     pub(crate) fn submit_at_once(self) {
-        // SAFETY: As of `submit`. The task's list of bios is put back.
-        unsafe { bindings::shunt_submit_bio_at_once(self.into_raw()) };
+        let task = current_task();
+        // SAFETY: The task runs here, and nobody else looks at its list of bios.
+        let kept = unsafe { (*task).bio_list };
+        // SAFETY: Without a list the block layer makes one for what is submitted.
+        unsafe { (*task).bio_list = null_mut() };
+        self.submit();
+        // SAFETY: It is what the task had, and whoever made it waits for us to return.
+        unsafe { (*task).bio_list = kept };
     }
 
     /// Ends the bio with `status`.
@@ -314,8 +352,11 @@ impl OwnedBio {
     }
 }
 
-/// Flags of the device that a bio leaves, which do not hold on the next one.
-const REDIRECT_CLEARS: u16 = (1 << bindings::BIO_REMAPPED) | (1 << bindings::BIO_BPS_THROTTLED);
+/// Flags of the device that a bio leaves, which do not hold on the next one: there its bytes are still to be counted
+/// against the limits of a cgroup, and in what that is told of its I/O.
+const REDIRECT_CLEARS: u16 = (1 << bindings::BIO_REMAPPED)
+    | (1 << bindings::BIO_BPS_THROTTLED)
+    | (1 << bindings::BIO_CGROUP_ACCT);
 
 impl core::ops::Deref for OwnedBio {
     type Target = Bio;

@@ -7,7 +7,8 @@
 use super::{
     super::bindings,
     bdev::BlockDevice,
-    bio::{Op, OwnedBio, Status},
+    bio::{Bio, Op, OwnedBio, Status},
+    rejected,
 };
 use core::ptr::NonNull;
 use kernel::{
@@ -87,6 +88,13 @@ impl BioSet {
         unsafe { (*bio.as_ptr()).bi_iter.bi_size = (sectors << 9) as u32 };
         // SAFETY: As above; the parent is live, and has not ended before its owner gives it up.
         unsafe { bindings::bio_chain(bio.as_ptr(), parent.as_raw()) };
+        // The cgroup whose I/O it is.
+        // SAFETY: Both are live.
+        unsafe { bindings::bio_clone_blkg_association(bio.as_ptr(), parent.as_raw()) };
+        if parent.op().is_rare() {
+            // SAFETY: The bio is fresh and ours, and chained.
+            unsafe { (*bio.as_ptr()).bi_end_io = Some(end_child_callback) };
+        }
         // SAFETY: A bio that was just made is its maker's.
         unsafe { OwnedBio::from_raw(bio) }
     }
@@ -178,6 +186,33 @@ impl BioSet {
         }
         clone
     }
+}
+
+/// Ends a child that its drive may have rejected for good: `bi_end_io` of `struct bio`. Otherwise as `bio_chain_endio()` of
+/// [`block/bio.c`](srctree/block/bio.c).
+///
+/// # Safety
+///
+/// Called by the block layer, once, with a bio that [`BioSet::child`] made.
+unsafe extern "C" fn end_child_callback(child: *mut bindings::bio) {
+    // SAFETY: `bio_chain` stored the parent, which waits for its children.
+    let parent = unsafe { (*child).bi_private }.cast::<bindings::bio>();
+    // SAFETY: A bio that ends belongs to its completion.
+    let status = unsafe { (*child).bi_status };
+    if status != 0 {
+        // SAFETY: The child is live, and does what its parent does.
+        let op = unsafe { Bio::from_raw(NonNull::new_unchecked(child)) }.op();
+        // SAFETY: A parent whose children do its work still points at its disk.
+        let disk = unsafe { (*parent).bi_bdev };
+        // SAFETY: Both devices are live while bios are on their way to them.
+        unsafe { rejected::follow(disk, (*child).bi_bdev, op, status) };
+        // SAFETY: The parent waits; children that end at once may each leave an error, and any will do.
+        unsafe { (*parent).bi_status = status };
+    }
+    // SAFETY: The child was made for this, and has ended.
+    unsafe { bindings::bio_put(child) };
+    // SAFETY: `bio_chain` made the parent wait for this call.
+    unsafe { bindings::bio_endio(parent) };
 }
 
 impl Drop for BioSet {

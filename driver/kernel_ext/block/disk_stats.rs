@@ -22,17 +22,37 @@ use core::mem::offset_of;
 #[inline(always)]
 pub(super) unsafe fn start(device: *mut bindings::block_device, op: Op) -> bool {
     // SAFETY: By the contract of this function.
-    if unsafe { is_current(device) } {
-        let in_flight =
-            offset_of!(bindings::disk_stats, in_flight) + 8 * usize::from(op.is_write());
-        // SAFETY: As above; `in_flight` is the offset of a 64-bit counter.
-        unsafe { add(device, in_flight, 1) };
-        false
-    } else {
-        // SAFETY: As above.
-        unsafe { bindings::bdev_start_io_acct(device, op.as_raw(), jiffies()) };
-        true
+    if unsafe { is_partition(device) || !is_current(device) } {
+        // SAFETY: By the contract of this function.
+        return unsafe { start_elsewise(device, op) };
     }
+    // SAFETY: By the contract of this function; it is the offset of a 64-bit counter.
+    unsafe { add(device, in_flight(op), 1) };
+    false
+}
+
+/// As [`start`], for a partition, whose disk has each I/O of it in its own columns, too, or for a disk in a new tick.
+///
+/// # Safety
+///
+/// `device` must be live.
+#[inline(never)]
+unsafe fn start_elsewise(device: *mut bindings::block_device, op: Op) -> bool {
+    // SAFETY: By the contract of this function; the disk of a partition lives as long.
+    let whole = unsafe { (*(*device).bd_disk).part0 };
+    // SAFETY: Both are live.
+    if !unsafe { is_current(device) && is_current(whole) } {
+        // SAFETY: By the contract of this function.
+        unsafe { bindings::bdev_start_io_acct(device, op.as_raw(), jiffies()) };
+        return true;
+    }
+    // SAFETY: By the contract of this function; it is the offset of a 64-bit counter.
+    unsafe { add(device, in_flight(op), 1) };
+    if whole != device {
+        // SAFETY: The disk is live; it is the offset of a 64-bit counter.
+        unsafe { add(whole, in_flight(op), 1) };
+    }
+    false
 }
 
 /// Ends what [`start`] began: the I/O covered `sectors` sectors and took `ns`.
@@ -42,50 +62,98 @@ pub(super) unsafe fn start(device: *mut bindings::block_device, op: Op) -> bool 
 /// `device` must be live.
 #[inline(always)]
 pub(super) unsafe fn end(device: *mut bindings::block_device, op: Op, sectors: u32, ns: u64) {
-    let group = 8 * op.stat_group();
-    // SAFETY: By the contract of this function; so below.
-    if unsafe { is_current(device) } {
-        let in_flight =
-            offset_of!(bindings::disk_stats, in_flight) + 8 * usize::from(op.is_write());
-        // SAFETY: As above; each is the offset of a 64-bit counter.
-        unsafe { add(device, offset_of!(bindings::disk_stats, ios) + group, 1) };
-        // SAFETY: As above.
-        unsafe {
-            add(
-                device,
-                offset_of!(bindings::disk_stats, sectors) + group,
-                sectors.into(),
-            )
-        };
-        // SAFETY: As above.
-        unsafe { add(device, in_flight, u64::MAX) };
-    } else {
-        // It adds the time since its last argument, in ticks: none, since the time comes below.
-        // SAFETY: As above.
-        unsafe { bindings::bdev_end_io_acct(device, op.as_raw(), sectors, jiffies()) };
-        // SAFETY: As above; a partition's disk lives as long.
-        let whole = unsafe { (*(*device).bd_disk).part0 };
-        if whole != device {
-            // SAFETY: As above.
-            unsafe { add(whole, offset_of!(bindings::disk_stats, nsecs) + group, ns) };
-        }
+    // SAFETY: By the contract of this function.
+    if unsafe { is_partition(device) || !is_current(device) } {
+        // SAFETY: By the contract of this function.
+        return unsafe { end_elsewise(device, op, sectors, ns) };
     }
-    // SAFETY: As above.
-    unsafe { add(device, offset_of!(bindings::disk_stats, nsecs) + group, ns) };
+    // SAFETY: By the contract of this function.
+    unsafe { add_ended(device, op, sectors) };
+    // SAFETY: By the contract of this function; it is the offset of a 64-bit counter.
+    unsafe { add(device, nsecs(op), ns) };
 }
 
-/// Whether `device` is a whole disk whose busy time has been brought up to this tick.
+/// As [`end`], for a partition, or for a disk in a new tick.
+///
+/// # Safety
+///
+/// `device` must be live.
+#[inline(never)]
+unsafe fn end_elsewise(device: *mut bindings::block_device, op: Op, sectors: u32, ns: u64) {
+    // SAFETY: By the contract of this function; the disk of a partition lives as long.
+    let whole = unsafe { (*(*device).bd_disk).part0 };
+    // SAFETY: Both are live.
+    if unsafe { is_current(device) && is_current(whole) } {
+        // SAFETY: By the contract of this function.
+        unsafe { add_ended(device, op, sectors) };
+        if whole != device {
+            // SAFETY: The disk is live.
+            unsafe { add_ended(whole, op, sectors) };
+        }
+    } else {
+        // It adds the time since its last argument, in ticks: none, since the time comes below.
+        // SAFETY: By the contract of this function.
+        unsafe { bindings::bdev_end_io_acct(device, op.as_raw(), sectors, jiffies()) };
+    }
+    // SAFETY: By the contract of this function; it is the offset of a 64-bit counter.
+    unsafe { add(device, nsecs(op), ns) };
+    if whole != device {
+        // SAFETY: The disk is live; it is the offset of a 64-bit counter.
+        unsafe { add(whole, nsecs(op), ns) };
+    }
+}
+
+/// Counts an I/O that ended, but for its time.
+///
+/// # Safety
+///
+/// `device` must be live.
+#[inline(always)]
+unsafe fn add_ended(device: *mut bindings::block_device, op: Op, sectors: u32) {
+    let group = 8 * op.stat_group();
+    // SAFETY: By the contract of this function; it is the offset of a 64-bit counter.
+    unsafe { add(device, offset_of!(bindings::disk_stats, ios) + group, 1) };
+    let place = offset_of!(bindings::disk_stats, sectors) + group;
+    // SAFETY: By the contract of this function; it is the offset of a 64-bit counter.
+    unsafe { add(device, place, sectors.into()) };
+    // SAFETY: By the contract of this function; it is the offset of a 64-bit counter.
+    unsafe { add(device, in_flight(op), u64::MAX) };
+}
+
+/// Offset of the operations in flight.
+#[inline(always)]
+fn in_flight(op: Op) -> usize {
+    offset_of!(bindings::disk_stats, in_flight) + 8 * usize::from(op.is_write())
+}
+
+/// Offset of the time that operations took.
+#[inline(always)]
+fn nsecs(op: Op) -> usize {
+    offset_of!(bindings::disk_stats, nsecs) + 8 * op.stat_group()
+}
+
+/// Whether `device` is not a whole disk.
+///
+/// # Safety
+///
+/// `device` must be live.
+#[inline(always)]
+unsafe fn is_partition(device: *mut bindings::block_device) -> bool {
+    // SAFETY: By the contract of this function; an aligned word is read whole.
+    let flags = unsafe { (&raw const (*device).__bd_flags.counter).read_volatile() };
+    flags as u32 & bindings::SHUNT_BD_PARTNO != 0
+}
+
+/// Whether the busy time of `device` has been brought up to this tick.
 ///
 /// # Safety
 ///
 /// `device` must be live.
 #[inline(always)]
 unsafe fn is_current(device: *mut bindings::block_device) -> bool {
-    // SAFETY: By the contract of this function; aligned words are read whole. So below.
+    // SAFETY: By the contract of this function; an aligned word is read whole.
     let stamp = unsafe { (&raw const (*device).bd_stamp).read_volatile() };
-    // SAFETY: As above.
-    let flags = unsafe { (&raw const (*device).__bd_flags.counter).read_volatile() };
-    stamp == jiffies() && flags as u32 & bindings::SHUNT_BD_PARTNO == 0
+    stamp == jiffies()
 }
 
 /// Adds to one of the device's per-CPU counters, at `offset` in `struct disk_stats`.

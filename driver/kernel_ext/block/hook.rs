@@ -21,6 +21,7 @@ use super::{
         percpu_stack::{Node, PerCpuStack},
     },
     bio::{Bio, Op, OwnedBio, Status},
+    rejected, trace,
 };
 use core::{
     ffi::c_void,
@@ -45,6 +46,9 @@ pub(crate) trait Completion: Sized + Send + 'static {
     fn complete(self, owner: &Self::Owner, bio: &Bio);
 }
 
+/// Flag of a bio whose beginning was told, so that its end will be.
+const TRACED: u16 = 1 << bindings::BIO_TRACE_COMPLETION;
+
 /// Contexts that are kept for one [`Hooks`], so that I/O goes on when memory is short.
 const RESERVE: c_int = 16;
 
@@ -62,6 +66,10 @@ struct Context<C: Completion> {
     device: *mut bindings::block_device,
     shared: MaybeUninit<NonNull<Shared<C>>>,
     data: MaybeUninit<C>,
+    /// What the bio covered, if [`Hooks::attach_kept`] hooked it.
+    bytes: u32,
+    /// Whether the end of the bio is to be told to whoever follows it, if [`Hooks::attach_kept`] hooked it.
+    traced: bool,
     /// It came from the mempool of `shared`, and goes back there.
     reserved: bool,
 }
@@ -71,7 +79,7 @@ struct Context<C: Completion> {
 union Place {
     /// While it is free.
     node: Node,
-    /// While it is in use: where the bio began on its device, if [`Hooks::attach_zoned`] hooked it.
+    /// While it is in use: where the bio began on its device, if [`Hooks::attach_kept`] hooked it.
     sector: u64,
 }
 
@@ -84,6 +92,8 @@ impl<C: Completion> Context<C> {
             device: null_mut(),
             shared: MaybeUninit::uninit(),
             data: MaybeUninit::uninit(),
+            bytes: 0,
+            traced: false,
             reserved,
         }
     }
@@ -285,23 +295,32 @@ impl<C: Completion> Hooks<C> {
         Ok(())
     }
 
-    /// As [`Self::attach`]. If `zoned`, the bio ends with its sector in terms of the disk that it was
-    /// sent to: a zone append with what was written, an operation on a zone with its zone.
+    /// As [`Self::attach`]; what the bio did is kept until it ends, so that
+    /// - it ends with its sector in terms of the disk that it was sent to, where that tells something: a zone append with
+    ///   what was written, an operation on a zone with its zone;
+    /// - whoever follows bios is told of the end as of one on that disk;
+    /// - what the drive has rejected for good is no longer offered by the disk.
     #[inline(always)]
-    pub(crate) fn attach_zoned(
+    pub(crate) fn attach_kept(
         &self,
         bio: &mut OwnedBio,
-        zoned: bool,
         begin: impl FnOnce(&Bio, &C::Owner) -> C,
     ) -> Result<(), Status> {
-        let sector = bio.sector();
-        let end_io = match zoned {
-            true => end_zone_io_callback::<C>,
-            false => end_io_callback::<C>,
-        };
-        let context = self.attach_with(bio, begin, end_io)?;
+        let (sector, bytes) = (bio.sector(), bio.bytes());
+        let context = self.attach_with(bio, begin, end_kept_io_callback::<C>)?;
+        let raw = bio.as_raw();
         // SAFETY: The context belongs to the bio, which is ours.
         unsafe { (*context).place.sector = sector };
+        // SAFETY: The context belongs to the bio, which is ours.
+        unsafe { (*context).bytes = bytes };
+        // Bios of our own making were not submitted to the disk, and do not end there.
+        // SAFETY: An `OwnedBio` is live and ours.
+        let traced = unsafe { (*raw).bi_flags } & TRACED != 0;
+        // SAFETY: The context belongs to the bio, which is ours.
+        unsafe { (*context).traced = traced };
+        // On the next device it begins and ends anew.
+        // SAFETY: An `OwnedBio` is live and ours.
+        unsafe { (*raw).bi_flags &= !TRACED };
         Ok(())
     }
 
@@ -363,30 +382,42 @@ impl<C: Completion> Drop for Shared<C> {
     }
 }
 
-/// Completes a hooked bio whose sector was kept: `bi_end_io` of `struct bio`.
+/// Completes a hooked bio of which was kept what it did: `bi_end_io` of `struct bio`.
 ///
 /// # Safety
 ///
-/// As of [`end_io_callback`]; [`Hooks::attach_zoned`] has kept the sector.
-unsafe extern "C" fn end_zone_io_callback<C: Completion>(bio: *mut bindings::bio) {
-    // SAFETY: `attach` stored a context there; a bio that ends belongs to its completion. So below.
+/// As of [`end_io_callback`], with a bio that [`Hooks::attach_kept`] hooked.
+unsafe extern "C" fn end_kept_io_callback<C: Completion>(bio: *mut bindings::bio) {
+    // SAFETY: `attach_kept` stored a context there; a bio that ends belongs to its completion.
     let context = unsafe { (*bio).bi_private }.cast::<Context<C>>();
-    // SAFETY: As above; it is in use, and the sector was kept.
-    let mut sector = unsafe { (*context).place.sector };
-    // SAFETY: As above.
+    // SAFETY: The context is in use, and `attach_kept` filled all three.
+    let (mut sector, bytes, traced) =
+        unsafe { ((*context).place.sector, (*context).bytes, (*context).traced) };
+    // SAFETY: `attach_with` stored the disk, which is not removed while it has bios.
+    let disk = unsafe { (*context).device };
+    // SAFETY: The block layer calls with a live bio, which still points at the device that it was sent to.
+    let drive = unsafe { (*bio).bi_bdev };
+    // SAFETY: The block layer calls with a live bio.
     let ended = unsafe { Bio::from_raw(NonNull::new_unchecked(bio)) };
     let op = ended.op();
-    if op == Op::ZONE_APPEND && ended.status().is_ok() {
+    if !ended.status().is_ok() {
+        // SAFETY: Both are live, as above.
+        unsafe { rejected::follow(disk, drive, op, (*bio).bi_status) };
+    } else if op == Op::ZONE_APPEND {
         // Zones begin at multiples of their size on both, and the bio began with its zone.
-        // SAFETY: As above: the device that it was sent to is live.
-        let queue = unsafe { (*(*bio).bi_bdev).bd_queue };
-        // SAFETY: As above.
-        let zone = unsafe { (*queue).limits.chunk_sectors };
+        // SAFETY: The device that it was sent to is live.
+        let zone = unsafe { (*(*drive).bd_queue).limits.chunk_sectors };
         sector += ended.sector() & u64::from(zone.wrapping_sub(1));
     }
     if op == Op::ZONE_APPEND || op.is_zone_management() {
-        // SAFETY: As above.
+        // SAFETY: A bio that ends belongs to its completion.
         unsafe { (*bio).bi_iter.bi_sector = sector };
+    }
+    if traced {
+        // SAFETY: A bio that ends belongs to its completion.
+        unsafe { (*bio).bi_bdev = disk };
+        // SAFETY: A bio that ends belongs to its completion.
+        unsafe { trace::ended(bio, sector, bytes) };
     }
     // SAFETY: By the contract of this function.
     unsafe { end_io_callback::<C>(bio) };

@@ -9,7 +9,7 @@
 //! C header: [`include/linux/blk-mq.h`](srctree/include/linux/blk-mq.h)
 
 use super::{
-    super::{bindings, patience::Patience},
+    super::{bindings, patience::Patience, percpu::current_task},
     bio::OwnedBio,
     bio_disk::{self, Operations},
     bio_set::BioSet,
@@ -279,7 +279,7 @@ impl Submitter {
     fn current() -> Self {
         // INVARIANT: It is the task that runs; the value does not leave the function that it is made in.
         // SAFETY: There is always one.
-        Self(unsafe { NonNull::new_unchecked(bindings::shunt_current()) })
+        Self(unsafe { NonNull::new_unchecked(current_task()) })
     }
 
     /// Whether most of its stack is used up. What is below may need as much: it, too, may carry requests out within the

@@ -37,6 +37,7 @@ mod matrix;
 mod metrics;
 mod modes;
 mod names;
+mod observed;
 mod pace;
 mod packaging;
 mod polled;
@@ -87,6 +88,7 @@ const TOPICS: &[&[Case]] = &[
     tree::CASES,
     stacking::CASES,
     stacked_queues::CASES,
+    observed::CASES,
     events::CASES,
     ynl::CASES,
     many::CASES,

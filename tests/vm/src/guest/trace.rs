@@ -48,14 +48,45 @@ fn fields_during(disk: &str, command: &str, field: &str, work: impl FnOnce()) ->
 /// Runs `work` and gives the requests that `disk` (a name in /sys/block) was given meanwhile.
 #[track_caller]
 pub(crate) fn issued_during(disk: &str, work: impl FnOnce()) -> Vec<Issued> {
+    let lines = lines_during("block/block_rq_issue", &of(disk), work);
+    lines.iter().map(|line| parse(line)).collect()
+}
+
+/// Runs `work` and gives first sector and length, in sectors, of each request that `disk` ended meanwhile.
+#[track_caller]
+pub(crate) fn requests_completed_during(disk: &str, work: impl FnOnce()) -> Vec<(u64, u64)> {
+    let lines = lines_during("block/block_rq_complete", &of(disk), work);
+    lines.iter().map(|line| place(line)).collect()
+}
+
+/// Runs `work` and gives first sector and length, in sectors, of each bio of `disk` that an event was about meanwhile.
+#[track_caller]
+pub(crate) fn bios_during(disk: &str, event: &str, work: impl FnOnce()) -> Vec<(u64, u64)> {
+    let lines = lines_during(&format!("block/{event}"), &of(disk), work);
+    lines.iter().map(|line| place(line)).collect()
+}
+
+/// The filter for events of a disk.
+#[track_caller]
+fn of(disk: &str) -> String {
     let device = sysfs::read(&format!("/sys/block/{disk}/dev")).expect("a disk has a number");
     let (major, minor) = device
         .split_once(':')
         .expect("a device number has two parts");
     let number = |text: &str| text.parse::<u32>().expect("a device number has numbers");
-    let filter = format!("dev == {}", (number(major) << 20) | number(minor));
-    let lines = lines_during("block/block_rq_issue", &filter, work);
-    lines.iter().map(|line| parse(line)).collect()
+    format!("dev == {}", (number(major) << 20) | number(minor))
+}
+
+/// First sector and length in "259,3 R 2048 + 8 [0]".
+#[track_caller]
+fn place(text: &str) -> (u64, u64) {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let plus = words.iter().position(|word| *word == "+");
+    let plus = plus.unwrap_or_else(|| panic!("no sectors in {text:?}"));
+    let number = |index: usize| words.get(index).and_then(|word| word.parse().ok());
+    number(plus - 1)
+        .zip(number(plus + 1))
+        .unwrap_or_else(|| panic!("no sectors in {text:?}"))
 }
 
 /// Runs `work` and gives what a tracepoint said meanwhile.
