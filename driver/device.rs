@@ -25,7 +25,7 @@ use crate::{
     table::Table,
     uapi::{QueueMode, State, StatsMode},
 };
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicUsize, Ordering};
 use kernel::{
     new_mutex,
     prelude::*,
@@ -54,8 +54,8 @@ pub(crate) struct Device {
     generation: u64,
     queue_mode: QueueMode,
     turn: Pin<KBox<Mutex<Presence>>>,
-    /// It goes by force: whoever has the turn gives up.
-    doomed: AtomicBool,
+    /// How many commands are about to take it away by force: whoever has the turn gives up.
+    doomed: Arc<AtomicUsize>,
     disk: BioDisk<Io>,
     settings: Pin<KBox<Mutex<Settings>>>,
     // The last to go: nobody else has its number and its sectors before all of it is gone.
@@ -108,6 +108,7 @@ impl Device {
         // Whatever can fail for want of memory comes before the links, which nothing but a device undoes.
         let device = UniqueArc::<Self>::new_uninit(GFP_KERNEL)?;
         let turn = KBox::pin_init(new_mutex!(Presence::Here), GFP_KERNEL)?;
+        let doomed = Arc::new(AtomicUsize::new(0), GFP_KERNEL)?;
         let settings = Settings {
             table: table.clone(),
             stats_mode: spec.stats_mode,
@@ -145,7 +146,7 @@ impl Device {
             generation: place.new_generation(),
             queue_mode: spec.queue_mode,
             turn,
-            doomed: AtomicBool::new(false),
+            doomed,
             disk,
             settings,
             place,
@@ -247,24 +248,35 @@ impl Device {
         self.disk.reference().has_swap()
     }
 
-    /// Has whoever changes it give up, since it goes by force. Any context.
-    pub(crate) fn doom(&self) {
-        self.doomed.store(true, Ordering::Relaxed);
+    /// Has whoever changes it give up, since it is to go by force, until the result is dropped. Any context.
+    pub(crate) fn doom(&self) -> Doom {
+        self.doomed.fetch_add(1, Ordering::Relaxed);
+        Doom(self.doomed.clone())
     }
 
-    fn is_doomed(&self) -> bool {
-        self.doomed.load(Ordering::Relaxed)
+    /// The patience of a change of the device, which ends when the device is to go by force.
+    pub(crate) fn patience(&self, patience: &Patience) -> Patience {
+        patience.unless(self.doomed.clone())
     }
 
     /// Fails what it has and what comes, and tells its users, before it is dropped. Sleeps until they are told: they may wait
     /// for what their drives have.
     pub(crate) fn mark_dead(&self) {
-        self.disk.mark_dead();
-        // Those who are told wait for what they have sent: what waits here fails.
+        // Those who are told wait for what they have sent: what waits here fails first.
         self.disk.data().fail_held();
+        self.disk.mark_dead();
         // What was frozen has been shut down; frozen, it would never go.
         let frozen = self.settings.lock().frozen.take();
         drop(frozen);
+    }
+}
+
+/// While it is there, nobody changes a device but who takes it away.
+pub(crate) struct Doom(Arc<AtomicUsize>);
+
+impl Drop for Doom {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -323,17 +335,14 @@ impl<'a> Turn<'a> {
         let device = self.device;
         let hooks = &device.disk.data().hooks;
         patience
-            .wait(|| device.is_doomed() || hooks.is_idle())
+            .wait(|| hooks.is_idle())
             .map_err(|error| self.why_it_waited(error))?;
         // Not locked meanwhile: a drive that goes is noted before its I/O ends.
         let untracked = device.settings.lock().untracked;
-        if let ([target], true, false) = (table.targets(), untracked, device.is_doomed()) {
+        if let ([target], true) = (table.targets(), untracked) {
             // What is not tracked is in the drive's queue.
             let drained = target.device().drain(patience);
             drained.map_err(|error| self.why_it_waited(error))?;
-        }
-        if device.is_doomed() {
-            return Err(Refused::UnknownId(device.id()));
         }
         let mut settings = device.settings.lock();
         settings.untracked = settings.stats_mode != StatsMode::Full;
@@ -500,8 +509,13 @@ impl<'a> Turn<'a> {
             match device.queue_mode {
                 QueueMode::Mq => device.disk.release_requests(),
                 QueueMode::Bio => {
-                    self.freeze(patience)?.path_mut().route = Route::through(&table);
-                    device.disk.data().release();
+                    let mut frozen = self.freeze(patience)?;
+                    let path = frozen.path_mut();
+                    path.route = Route::through(&table);
+                    match table.zone() {
+                        0 => device.disk.data().release(),
+                        _ => device.disk.data().release_in_order(path),
+                    }
                 }
             }
             device.settings.lock().suspended = false;

@@ -18,6 +18,7 @@ use crate::{
     kernel_ext::{
         block::{bdev::DeviceId, disk_ref::DiskRef, hook::Contexts},
         patience::{Patience, timed_out},
+        task,
     },
     logic::extent::Extent,
     table::{NOBODY, Table, TableSpec},
@@ -80,6 +81,14 @@ impl Key {
             }),
             _ => Ok(device),
         }
+    }
+}
+
+/// Gives a device back that was found. If it has been unmapped meanwhile, and nobody else has it, a task of its own waits for
+/// the end of it: a command does not wait for the drive of a device that is gone. May sleep.
+pub(crate) fn give_back(device: Arc<Device>) {
+    if let Some(last) = Arc::into_unique_or_drop(device) {
+        let _ = task::spawn(move || drop(last));
     }
 }
 
@@ -237,7 +246,7 @@ impl Registry {
         let devices = self.devices.lock();
         for above in devices.all().iter().filter(|above| above.is_suspended()) {
             let below = devices.below(above.id())?;
-            if below.iter().any(|below| below.id() == id) {
+            if below.contains(&id) {
                 return Err(Refused::UnderSuspended(above.id()));
             }
         }
@@ -309,9 +318,10 @@ impl Registry {
 
     /// Refuses what would wait for a device below, since it is suspended: that could only end by a time-out.
     fn check_below(&self, id: u32) -> Result<(), Refused> {
-        let below = self.devices.lock().below(id)?;
-        match below.iter().find(|device| device.is_suspended()) {
-            Some(suspended) => Err(Refused::OnSuspended(suspended.id())),
+        let devices = self.devices.lock();
+        let below = devices.below(id)?;
+        match below.iter().find(|id| devices.is_suspended(**id)) {
+            Some(suspended) => Err(Refused::OnSuspended(*suspended)),
             None => Ok(()),
         }
     }
@@ -325,7 +335,7 @@ impl Registry {
 /// Whether what a device stands on is neither the device itself, nor more than there can be on each other.
 fn check_standing(devices: &Devices, id: u32) -> Result<(), Refused> {
     let below = devices.below(id)?;
-    if below.iter().any(|device| device.id() == id) {
+    if below.contains(&id) {
         return Err(TargetError::LeadsBack.at(0));
     }
     match devices.height(id)? {

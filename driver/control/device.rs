@@ -15,7 +15,7 @@ use crate::{
         },
         patience::Patience,
     },
-    registry::Key,
+    registry::{Key, give_back},
     table::TableSpec,
     uapi::{Reason, State, StatsMode, cmd},
 };
@@ -54,7 +54,9 @@ impl DoLater for New {
         let reply = sender.reply::<Control>(encode::wanted_room(&new.table))?;
         let device = control.registry.create(new.spec, new.table, &patience)?;
         control.notifier.send(&device, Reason::Created, None);
-        fill(reply, &device)
+        let answer = fill(reply, &device);
+        give_back(device);
+        answer
     }
 }
 
@@ -85,20 +87,10 @@ impl DoLater for Del {
     fn finish(control: &Control, del: Self, sender: &Arc<Sender>) -> Result<Answer, Refused> {
         let patience = Patience::of(sender.clone(), del.timeout_ms);
         let device = control.registry.find(&del.key)?;
-        if del.force {
-            if device.has_swap() {
-                return Err(Refused::Swap(device.id()));
-            }
-            device.doom();
+        if let Err(refused) = del.take_away(control, &device, &patience) {
+            give_back(device);
+            return Err(refused);
         }
-        let turn = device.turn(&patience)?;
-        match del.force {
-            true => turn.fail_io(&patience),
-            false => turn.forbid_open(&patience)?,
-        }
-        control.registry.remove(&turn);
-        control.notifier.send(&device, Reason::Destroyed, None);
-        turn.end();
         // Nobody finds it any more. If its drive does not answer, the rest goes by itself when that does.
         let _ = patience.run(move || {
             if del.force {
@@ -107,6 +99,30 @@ impl DoLater for Del {
             drop(device);
         });
         Ok(Answer::Done)
+    }
+}
+
+impl Del {
+    /// Keeps everybody from using a device, and from finding it.
+    fn take_away(
+        &self,
+        control: &Control,
+        device: &Device,
+        patience: &Patience,
+    ) -> Result<(), Refused> {
+        if self.force && device.has_swap() {
+            return Err(Refused::Swap(device.id()));
+        }
+        let _doom = self.force.then(|| device.doom());
+        let turn = device.turn(patience)?;
+        match self.force {
+            true => turn.fail_io(patience),
+            false => turn.forbid_open(patience)?,
+        }
+        control.registry.remove(&turn);
+        control.notifier.send(device, Reason::Destroyed, None);
+        turn.end();
+        Ok(())
     }
 }
 
@@ -171,15 +187,29 @@ impl DoLater for Set {
         })
     }
 
-    /// Makes the change that is refused most often first. Once one has been made, only a time-out can refuse the other.
     fn finish(control: &Control, set: Self, sender: &Arc<Sender>) -> Result<Answer, Refused> {
-        let patience = Patience::of(sender.clone(), set.timeout_ms);
-        let registry = &control.registry;
-        let device = registry.find(&set.key)?;
+        let device = control.registry.find(&set.key)?;
+        let answer = set.change(control, &device, sender);
+        give_back(device);
+        answer
+    }
+}
+
+impl Set {
+    /// Makes the change that is refused most often first. Once one has been made, only a time-out can refuse the other.
+    fn change(
+        self,
+        control: &Control,
+        device: &Device,
+        sender: &Arc<Sender>,
+    ) -> Result<Answer, Refused> {
+        let patience = Patience::of(sender.clone(), self.timeout_ms);
         let turn = device.turn(&patience)?;
-        let room = set.change.wanted_room().max(encode::device_room(&device));
+        let patience = device.patience(&patience);
+        let registry = &control.registry;
+        let room = self.change.wanted_room().max(encode::device_room(device));
         let reply = sender.reply::<Control>(room)?;
-        match set.change {
+        match self.change {
             Change::Nothing => {}
             Change::Retarget(table) => registry.retarget(&turn, table, &patience)?,
             Change::Resize => registry.resize(&turn, &patience)?,
@@ -187,11 +217,11 @@ impl DoLater for Set {
             Change::Suspend { freeze } => registry.suspend(&turn, freeze, &patience)?,
             Change::ReadOnly(read_only) => registry.set_read_only(&turn, read_only, &patience)?,
         }
-        if let Some(mode) = set.stats_mode {
+        if let Some(mode) = self.stats_mode {
             registry.set_stats_mode(&turn, mode, &patience)?;
         }
-        control.notifier.send(&device, Reason::Changed, None);
-        fill(reply, &device)
+        control.notifier.send(device, Reason::Changed, None);
+        fill(reply, device)
     }
 }
 

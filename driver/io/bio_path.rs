@@ -113,14 +113,22 @@ impl Io {
 
     /// Has the bios that waited submitted again, in their order, by another task: a drive may keep it waiting. Any context.
     pub(crate) fn release(&self) {
-        self.held.queue_as_task();
+        self.held.queue_for_io();
     }
 
-    /// Fails the bios that waited.
-    pub(crate) fn fail_held(&self) {
-        while let Some(bio) = self.held.pop() {
-            bio.end(Status::IOERR);
+    /// Forwards the bios that waited, in their order, as zones want it. May sleep. The device must be frozen, and the path lead
+    /// somewhere.
+    pub(crate) fn release_in_order(&self, path: &Path) {
+        let mut waiting = self.held.take();
+        while let Some(bio) = waiting.pop() {
+            self.forward(path, bio);
         }
+    }
+
+    /// Fails the bios that wait, and those that would wait from now on.
+    pub(crate) fn fail_held(&self) {
+        // They end as the list is dropped.
+        drop(self.held.end());
     }
 
     #[inline(always)]
@@ -223,28 +231,43 @@ impl Io {
 }
 
 /// Bios that wait for a resume, as they were submitted to the device.
-struct Held(Pin<KBox<SpinLock<BioList>>>);
+struct Held(Pin<KBox<SpinLock<Waiting>>>);
+
+struct Waiting {
+    bios: BioList,
+    /// No resume comes any more.
+    gone: bool,
+}
 
 impl Held {
     /// None. May sleep.
     fn new() -> Result<Self> {
-        Ok(Self(KBox::pin_init(
-            new_spinlock!(BioList::new()),
-            GFP_KERNEL,
-        )?))
+        let waiting = Waiting {
+            bios: BioList::new(),
+            gone: false,
+        };
+        Ok(Self(KBox::pin_init(new_spinlock!(waiting), GFP_KERNEL)?))
     }
 
     fn push(&self, bio: OwnedBio) {
-        self.0.lock().push(bio);
-    }
-
-    fn pop(&self) -> Option<OwnedBio> {
-        self.0.lock().pop()
+        let mut waiting = self.0.lock();
+        if waiting.gone {
+            drop(waiting);
+            return bio.end(Status::IOERR);
+        }
+        waiting.bios.push(bio);
     }
 
     /// Takes all that wait now.
     fn take(&self) -> BioList {
-        core::mem::replace(&mut *self.0.lock(), BioList::new())
+        core::mem::replace(&mut self.0.lock().bios, BioList::new())
+    }
+
+    /// Takes all that wait, and lets no other wait any more.
+    fn end(&self) -> BioList {
+        let mut waiting = self.0.lock();
+        waiting.gone = true;
+        core::mem::replace(&mut waiting.bios, BioList::new())
     }
 }
 

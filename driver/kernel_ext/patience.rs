@@ -7,6 +7,7 @@ use super::{
     net::sender::Sender,
     task,
 };
+use core::sync::atomic::{AtomicUsize, Ordering};
 use kernel::{
     new_mutex,
     prelude::*,
@@ -19,6 +20,8 @@ pub(crate) struct Patience {
     /// When it ends, in ns of `CLOCK_MONOTONIC`.
     until: u64,
     sender: Arc<Sender>,
+    /// Whether somebody wants it to end, if that can be.
+    unwanted: Option<Arc<AtomicUsize>>,
 }
 
 /// `ETIMEDOUT`: the time is over.
@@ -37,13 +40,24 @@ impl Patience {
         Self {
             until: monotonic_ns().saturating_add(u64::from(ms) * 1_000_000),
             sender,
+            unwanted: None,
+        }
+    }
+
+    /// The same, but it also ends while `unwanted` is not 0.
+    pub(crate) fn unless(&self, unwanted: Arc<AtomicUsize>) -> Self {
+        Self {
+            unwanted: Some(unwanted),
+            ..self.clone()
         }
     }
 
     /// `ETIMEDOUT` or `ECANCELED` once it has ended. Any context.
     #[inline(never)]
     pub(crate) fn check(&self) -> Result {
-        if self.sender.is_gone() {
+        let unwanted = self.unwanted.as_ref();
+        let is_unwanted = unwanted.is_some_and(|count| count.load(Ordering::Relaxed) != 0);
+        if is_unwanted || self.sender.is_gone() {
             Err(cancelled())
         } else if monotonic_ns() >= self.until {
             Err(timed_out())

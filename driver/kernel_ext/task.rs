@@ -14,20 +14,51 @@ use core::{
 };
 use kernel::{alloc::AllocError, prelude::*, types::Opaque};
 
-/// The queue; null before [`start`] and after the drop of [`Running`].
+/// The queue of the tasks; null before [`start`] and after the drop of [`Running`].
 static QUEUE: AtomicPtr<bindings::workqueue_struct> = AtomicPtr::new(null_mut());
+
+/// A queue for what I/O waits for: however many tasks wait for drives, it goes on. As `QUEUE` otherwise.
+static IO_QUEUE: AtomicPtr<bindings::workqueue_struct> = AtomicPtr::new(null_mut());
 
 /// Tasks can be spawned until it is dropped, which waits for them. One module has one.
 ///
 /// # Invariants
 ///
-/// `.0` is the queue in [`QUEUE`], not destroyed yet.
-pub(crate) struct Running(NonNull<bindings::workqueue_struct>);
+/// The queues are those in [`QUEUE`] and [`IO_QUEUE`], not destroyed yet.
+pub(crate) struct Running {
+    _tasks: Queue,
+    _io: Queue,
+}
+
+/// A work queue.
+///
+/// # Invariants
+///
+/// `.0` is a work queue that this value owns.
+struct Queue(NonNull<bindings::workqueue_struct>);
+
+impl Queue {
+    /// Sleeps.
+    fn new() -> Result<Self> {
+        // SAFETY: The helper has no preconditions but process context.
+        let queue = unsafe { bindings::shunt_alloc_task_queue() };
+        // INVARIANT: It is fresh.
+        NonNull::new(queue).map(Self).ok_or(ENOMEM)
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        // What still runs may spawn until it ends: the queue drains first.
+        // SAFETY: By the type invariant it is ours.
+        unsafe { bindings::destroy_workqueue(self.0.as_ptr()) };
+    }
+}
 
 // SAFETY: A work queue belongs to no task.
-unsafe impl Send for Running {}
+unsafe impl Send for Queue {}
 // SAFETY: A shared reference gives access to nothing.
-unsafe impl Sync for Running {}
+unsafe impl Sync for Queue {}
 
 /// Lets tasks be spawned. Sleeps.
 ///
@@ -35,29 +66,17 @@ unsafe impl Sync for Running {}
 ///
 /// `ENOMEM`; `EBUSY` if they can be already.
 pub(crate) fn start() -> Result<Running> {
-    // SAFETY: The helper has no preconditions but process context.
-    let queue = unsafe { bindings::shunt_alloc_task_queue() };
-    let queue = NonNull::new(queue).ok_or(ENOMEM)?;
-    let (old, new) = (null_mut(), queue.as_ptr());
-    if QUEUE
+    let (tasks, io) = (Queue::new()?, Queue::new()?);
+    let (old, new) = (null_mut(), tasks.0.as_ptr());
+    QUEUE
         .compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed)
-        .is_err()
-    {
-        // SAFETY: The queue is fresh and nobody knows it.
-        unsafe { bindings::destroy_workqueue(queue.as_ptr()) };
-        return Err(EBUSY);
-    }
-    // INVARIANT: It was stored above.
-    Ok(Running(queue))
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // What still runs may spawn until it ends: the queue drains first.
-        // SAFETY: By the type invariant it is not destroyed yet.
-        unsafe { bindings::destroy_workqueue(self.0.as_ptr()) };
-        QUEUE.store(null_mut(), Ordering::Release);
-    }
+        .map_err(|_| EBUSY)?;
+    IO_QUEUE.store(io.0.as_ptr(), Ordering::Release);
+    // INVARIANT: They were stored above.
+    Ok(Running {
+        _tasks: tasks,
+        _io: io,
+    })
 }
 
 #[repr(C)]
@@ -67,9 +86,9 @@ struct Task<F> {
     pin: ModulePin,
 }
 
-/// The queue of the tasks, while they can be spawned.
-pub(super) fn queue() -> Option<NonNull<bindings::workqueue_struct>> {
-    NonNull::new(QUEUE.load(Ordering::Acquire))
+/// The queue for what I/O waits for, while tasks can be spawned.
+pub(super) fn io_queue() -> Option<NonNull<bindings::workqueue_struct>> {
+    NonNull::new(IO_QUEUE.load(Ordering::Acquire))
 }
 
 /// Runs `run` soon, in a thread of the kernel, without I/O for its allocations. May sleep.
@@ -80,7 +99,7 @@ pub(super) fn queue() -> Option<NonNull<bindings::workqueue_struct>> {
 #[inline(never)]
 pub(crate) fn spawn<F: FnOnce() + Send + 'static>(run: F) -> Result {
     let pin = ModulePin::new()?;
-    let queue = queue().ok_or(ENODEV)?;
+    let queue = NonNull::new(QUEUE.load(Ordering::Acquire)).ok_or(ENODEV)?;
     let task = Task {
         work: Opaque::uninit(),
         run: Some(run),

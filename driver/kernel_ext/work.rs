@@ -92,9 +92,9 @@ impl<T: Run> Work<T> {
         unsafe { bindings::shunt_queue_work(queue.0.as_ptr(), work) };
     }
 
-    /// Runs it soon, as a task of the module is. Any context.
-    pub(crate) fn queue_as_task(&self) {
-        let Some(queue) = task::queue() else {
+    /// Runs it soon, on the module's queue for what I/O waits for. Any context.
+    pub(crate) fn queue_for_io(&self) {
+        let Some(queue) = task::io_queue() else {
             return;
         };
         // SAFETY: By the type invariant the work is initialised; the queue is there as long as the module.

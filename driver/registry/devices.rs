@@ -142,27 +142,29 @@ impl Devices {
         }
     }
 
+    /// Whether there is a device with this number whose I/O waits.
+    pub(super) fn is_suspended(&self, id: u32) -> bool {
+        self.find(By::Id(id))
+            .is_some_and(|device| device.is_suspended())
+    }
+
     /// The devices that a device stands on, directly or over others of them, each once; maybe itself.
-    pub(super) fn below(&self, id: u32) -> Result<KVec<Arc<Device>>, Refused> {
+    pub(super) fn below(&self, id: u32) -> Result<KVec<u32>, Refused> {
         let mut below = KVec::new();
-        self.add_below(&mut below, id)?;
+        self.add_below(id, &mut below)?;
         let mut next = 0;
-        while let Some(device) = below.get(next) {
-            let id = device.id();
-            self.add_below(&mut below, id)?;
+        while let Some(&id) = below.get(next) {
+            self.add_below(id, &mut below)?;
             next += 1;
         }
         Ok(below)
     }
 
     /// Adds the devices that a device stands on directly.
-    fn add_below(&self, below: &mut KVec<Arc<Device>>, id: u32) -> Result<(), Refused> {
+    fn add_below(&self, id: u32, below: &mut KVec<u32>) -> Result<(), Refused> {
         for disk in self.claims.disks_of(id) {
-            let Some(device) = self.find(By::Disk(disk)) else {
-                continue;
-            };
-            if !below.iter().any(|known| Arc::ptr_eq(known, device)) {
-                below.push(device.clone(), GFP_KERNEL)?;
+            if let Some(device) = self.find(By::Disk(disk)) {
+                add_once(below, device.id())?;
             }
         }
         Ok(())
@@ -170,14 +172,7 @@ impl Devices {
 
     /// How many devices stand on each other at most, where one of them is device `id`.
     pub(super) fn height(&self, id: u32) -> Result<usize, Refused> {
-        let below = self.layers(id, |devices, id, next| {
-            for disk in devices.claims.disks_of(id) {
-                if let Some(device) = devices.find(By::Disk(disk)) {
-                    add_once(next, device.id())?;
-                }
-            }
-            Ok(())
-        })?;
+        let below = self.layers(id, Self::add_below)?;
         let above = self.layers(id, |devices, id, next| {
             let Some(device) = devices.find(By::Id(id)) else {
                 return Ok(());

@@ -84,6 +84,8 @@ impl Drop for Inserted {
             device
                 .place()
                 .with_devices(|devices| devices.remove(&device));
+            // Somebody may have opened it already.
+            device.mark_dead();
         }
     }
 }

@@ -99,10 +99,10 @@ impl<D: Drives> Below<D> {
             .map_or(Ok(()), InlineEncryption::evict_all)
     }
 
-    /// Stands on nothing any more: the disk has been removed. Sleeps; if it was `killed`, until what is on its way has
+    /// Stands on nothing any more: the disk has been removed. Sleeps; if it was `in_use`, until what is on its way has
     /// ended.
-    pub(super) fn remove(&self, killed: bool) {
-        if let (true, Some(drives)) = (killed, self.drives()) {
+    pub(super) fn remove(&self, in_use: bool) {
+        if let (true, Some(drives)) = (in_use, self.drives()) {
             drives.each().for_each(BlockDevice::drain_at_last);
         }
         // Drives with keys that are not known stay until their users evict them.

@@ -429,7 +429,10 @@ impl<T: Operations> BioDisk<T> {
 
 impl<T: Operations> Drop for BioDisk<T> {
     fn drop(&mut self) {
-        let killed = self.device().is_dead();
+        // Whoever has it open may have I/O on its way that only the drives know of.
+        // SAFETY: By the type invariant the disk is live.
+        let in_use = self.device().is_dead()
+            || unsafe { bindings::shunt_disk_openers(self.disk.as_ptr()) } != 0;
         // SAFETY: By the type invariant the disk was added. This waits until no bio is being
         // submitted, and fails those that come later.
         unsafe { bindings::del_gendisk(self.disk.as_ptr()) };
@@ -438,7 +441,7 @@ impl<T: Operations> Drop for BioDisk<T> {
         // SAFETY: It came from a `KBox`. No callback that uses it can run any more: `submit_bio` and
         // `open` need a disk that has not been removed.
         drop(unsafe { KBox::from_raw(self.private.as_ptr()) });
-        self.below().remove(killed);
+        self.below().remove(in_use);
         // SAFETY: The disk is removed; our reference is given up.
         unsafe { bindings::put_disk(self.disk.as_ptr()) };
     }

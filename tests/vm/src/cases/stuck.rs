@@ -26,6 +26,8 @@ cases!("stuck":
     a_command_that_waits_ends_with_a_signal,
     a_device_whose_drive_is_stuck_holds_up_no_other,
     a_forced_unmap_returns_in_time_and_the_rest_goes_when_the_drive_answers,
+    a_forced_unmap_ends_a_change_that_waits,
+    commands_that_wait_for_a_device_that_is_taken_away_end,
     a_map_over_a_stuck_drive_holds_up_nobody,
     a_drive_that_is_lost_while_a_command_waits_for_another_is_told,
     a_resume_does_not_wait_for_a_device_above_device_mapper,
@@ -212,6 +214,48 @@ fn a_forced_unmap_returns_in_time_and_the_rest_goes_when_the_drive_answers() {
         wait_until("the rest has gone", || module.references() == references);
         let again = Device::map("again", &drive.path());
         Direct::open(again.path()).read(0, 4096);
+    }
+}
+
+fn a_forced_unmap_ends_a_change_that_waits() {
+    let _module = Module::load();
+    let device = Device::map("vol0", &format!("{},length=16M", flash(1).path));
+    let stuck = drive();
+    stuck.suspend();
+    let to = stuck.path();
+    let retarget = ["shunt", "retarget", "vol0", "--to", &to];
+    let mut retarget = Background::start(&[&retarget[..], &PATIENT[..]].concat());
+    retarget.settles();
+    assert!(retarget.goes_on(), "the drive answers");
+    succeeds_within(SOON, &["shunt", "unmap", "vol0", "--force"]);
+    device.assume_gone();
+    refusal(&retarget.ends_in(SOON), &["retarget", "vol0"]);
+    stuck.resume();
+}
+
+fn commands_that_wait_for_a_device_that_is_taken_away_end() {
+    const ROUNDS: usize = 3;
+    let _module = Module::load();
+    for _ in 0..ROUNDS {
+        let drive = drive();
+        let device = Device::map("vol0", &drive.path());
+        let mut read = stick(&drive, device.path());
+        let mut waiting: Vec<Background> = (0..6)
+            .map(|_| {
+                let suspend = ["shunt", "suspend", "vol0"];
+                let mut one = Background::start(&[&suspend[..], &PATIENT[..]].concat());
+                one.settles();
+                one
+            })
+            .collect();
+        succeeds_within(SOON, &["shunt", "unmap", "vol0", "--force"]);
+        device.assume_gone();
+        // Whoever had it last does not wait for what its drive still has.
+        for one in &mut waiting {
+            refusal(&one.ends_in(SOON), &["suspend", "vol0"]);
+        }
+        drive.resume();
+        read.ends_in(GOES_ON);
     }
 }
 

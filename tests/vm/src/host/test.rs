@@ -16,7 +16,7 @@ use crate::guest::case::DEADLINE;
 use crate::protocol::{Event, Outcome, Report, Request};
 
 /// Longest time for all cases together.
-const TOTAL_DEADLINE: Duration = Duration::from_secs(25 * 60);
+const TOTAL_DEADLINE: Duration = Duration::from_secs(45 * 60);
 
 /// How long the guest may take on top of a case's own deadline to say that it was missed.
 const GRACE: Duration = Duration::from_secs(30);
