@@ -113,9 +113,11 @@ const NAME: &str = "its drive has another name now";
 const ANOTHER: &str = "what has the name of its drive is another drive";
 const UNTOLD: &str = "nothing tells whether this is the drive that it was on";
 
-/// Whether a target that is live is on a drive.
+/// Whether a target that is live is on a drive. The drive may have the numbers of one that went, of which
+/// the kernel's word is still to be read.
 pub(super) fn is_on(drive: &Drive, target: &Target) -> bool {
-    target.is_on(drive.number())
+    let sequence = drive.identity.sequence;
+    target.is_on(drive.number()) && sequence.is_none_or(|sequence| sequence == target.diskseq)
 }
 
 /// Whether a target has the numbers of a drive; one that was lost may have those of another by now.

@@ -340,7 +340,7 @@ impl Wants {
             }
         }
         self.waiting = !plan.waiting.is_empty();
-        self.unsettled = self.waiting || !plan.refused.is_empty();
+        self.unsettled = self.waiting || !plan.refused.is_empty() || !plan.left.is_empty();
     }
 
     /// Takes up that a step was done. What it gave up, another may have waited for.
