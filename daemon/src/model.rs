@@ -4,15 +4,17 @@
 
 use std::fmt;
 
-pub use shunt_uapi::{Op, QueueMode, Reason, State, StatsMode};
+pub use shunt_uapi::{Op, Reason};
 
 use crate::{units::Bytes, words::shown};
 
 mod caps;
 mod stats;
+mod values;
 
 pub use caps::{Capabilities, DeviceCaps, capability};
 pub use stats::{Bucket, Histogram, OpStats, Sample, Stats};
+pub use values::{QueueMode, State, StatsMode};
 
 /// A virtual block device as the kernel has it.
 #[derive(Clone, Debug, PartialEq, Eq)]

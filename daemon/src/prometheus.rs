@@ -195,6 +195,7 @@ fn measured(rows: &[Row], least: StatsMode) -> impl Iterator<Item = &Row> {
         StatsMode::Off => true,
         StatsMode::Counters => row.device.stats != StatsMode::Off,
         StatsMode::Full => row.device.stats == StatsMode::Full,
+        StatsMode::Unknown(_) => false,
     })
 }
 

@@ -119,8 +119,17 @@ fn a_device_made_anew_is_told_apart_from_a_figure_that_went_back() {
     assert_eq!(anew, Err(Incomparable::Restarted));
     let back = Interval::between(&earlier, &sample(1, 2000, 9, &[100]));
     assert_eq!(back, Err(Incomparable::WentBack));
-    let sum = Interval::between(&earlier, &sample(1, 2000, 10, &[99]));
-    assert_eq!(sum, Err(Incomparable::WentBack));
+}
+
+#[test]
+fn a_sum_of_latencies_that_begins_anew_is_no_figure_that_went_back() {
+    let mut earlier = sample(1, 1000, 10, &[100]);
+    let mut later = sample(1, 2000, 11, &[100, 100]);
+    for (sample, sum) in [(&mut earlier, u64::MAX - 29), (&mut later, 70)] {
+        sample.ops.iter_mut().for_each(|op| op.latency.sum = sum);
+    }
+    let interval = Interval::between(&earlier, &later).unwrap();
+    assert!(interval.ops.iter().all(|op| op.latency.sum == 100));
 }
 
 #[test]

@@ -165,14 +165,5 @@ pub(super) fn required<T>(value: Option<T>, name: &str) -> Result<T> {
     value.ok_or_else(|| malformed(format!("attribute {name} is missing")))
 }
 
-/// The value of an enum, found by `find`.
-///
-/// # Errors
-/// [`Error::Malformed`] if its number is not known.
-pub(super) fn known<T>(attr: &Attr<'_>, name: &str, find: fn(u32) -> Option<T>) -> Result<T> {
-    let number = attr.u32()?;
-    find(number).ok_or_else(|| malformed(format!("{name} {number} is not known")))
-}
-
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@
 
 use shunt_uapi::{device, target};
 
-use super::attr::{Attr, Writer, attributes, known, required};
+use super::attr::{Attr, Writer, attributes, required};
 use crate::{
     error::Result,
     model::{Device, QueueMode, State, StatsMode, Target},
@@ -23,9 +23,9 @@ pub fn decode_device(bytes: &[u8]) -> Result<Device> {
         match attr.kind {
             device::ID => id = Some(attr.u32()?),
             device::NAME => name = Some(attr.string()),
-            device::STATE => state = Some(known(&attr, "state", State::from_u32)?),
-            device::QUEUE_MODE => queue = Some(known(&attr, "queue mode", QueueMode::from_u32)?),
-            device::STATS_MODE => stats = Some(known(&attr, "stats mode", StatsMode::from_u32)?),
+            device::STATE => state = Some(State::from_u32(attr.u32()?)),
+            device::QUEUE_MODE => queue = Some(QueueMode::from_u32(attr.u32()?)),
+            device::STATS_MODE => stats = Some(StatsMode::from_u32(attr.u32()?)),
             device::READ_ONLY => read_only = Some(attr.u32()? != 0),
             device::SIZE => size = Some(attr.uint()?),
             device::LOGICAL_BLOCK_SIZE => block = Some(attr.u32()?),
@@ -63,7 +63,7 @@ fn decode_target(nest: &Attr<'_>) -> Result<Target> {
             target::MAJOR => major = Some(attr.u32()?),
             target::MINOR => minor = Some(attr.u32()?),
             target::DISKSEQ => diskseq = Some(attr.uint()?),
-            target::STATE => state = Some(known(&attr, "state", State::from_u32)?),
+            target::STATE => state = Some(State::from_u32(attr.u32()?)),
             _ => {}
         }
     }
@@ -98,9 +98,9 @@ pub fn encode_device_with(
 ) -> Result<()> {
     writer.u32(device::ID, from.id);
     writer.string(device::NAME, &from.name)?;
-    writer.u32(device::STATE, from.state as u32);
-    writer.u32(device::QUEUE_MODE, from.queue as u32);
-    writer.u32(device::STATS_MODE, from.stats as u32);
+    writer.u32(device::STATE, from.state.number());
+    writer.u32(device::QUEUE_MODE, from.queue.number());
+    writer.u32(device::STATS_MODE, from.stats.number());
     writer.u32(device::READ_ONLY, from.read_only.into());
     writer.uint(device::SIZE, from.size);
     writer.u32(device::LOGICAL_BLOCK_SIZE, from.logical_block_size);
@@ -113,7 +113,7 @@ pub fn encode_device_with(
         inner.u32(target::MAJOR, target.major);
         inner.u32(target::MINOR, target.minor);
         inner.uint(target::DISKSEQ, target.diskseq);
-        inner.u32(target::STATE, target.state as u32);
+        inner.u32(target::STATE, target.state.number());
         more(number, &mut inner)?;
         writer.nest(device::TARGET, inner)?;
     }

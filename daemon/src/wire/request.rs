@@ -8,7 +8,7 @@ use shunt_uapi::{cmd, device, target};
 
 use super::{
     GENL_HEADER_LENGTH, Message, NETLINK_HEADER_LENGTH,
-    attr::{Attr, Writer, attributes, known, required},
+    attr::{Attr, Writer, attributes, required},
     malformed,
 };
 use crate::{
@@ -30,8 +30,8 @@ const _: () = assert!(
 pub fn create_device(spec: &DeviceSpec, drives: &[OpenDrive]) -> Result<Message> {
     let mut writer = Writer::default();
     writer.string(device::NAME, &spec.name)?;
-    writer.u32(device::QUEUE_MODE, spec.queue as u32);
-    writer.u32(device::STATS_MODE, spec.stats as u32);
+    writer.u32(device::QUEUE_MODE, spec.queue.number());
+    writer.u32(device::STATS_MODE, spec.stats.number());
     writer.u32(device::READ_ONLY, spec.read_only.into());
     put_table(&mut writer, &spec.targets, drives, spec.stripe)?;
     Ok(Message {
@@ -88,14 +88,14 @@ pub fn change_device(
             put_table(&mut writer, targets, drives, *stripe)?;
         }
         DeviceChange::Suspend { freeze } => {
-            writer.u32(device::STATE, State::Suspended as u32);
+            writer.u32(device::STATE, State::Suspended.number());
             writer.u32(device::FREEZE, (*freeze).into());
         }
-        DeviceChange::Resume => writer.u32(device::STATE, State::Live as u32),
+        DeviceChange::Resume => writer.u32(device::STATE, State::Live.number()),
         DeviceChange::Resize => writer.u32(device::RESIZE, 1),
         DeviceChange::Settings { stats, read_only } => {
             if let Some(stats) = stats {
-                writer.u32(device::STATS_MODE, *stats as u32);
+                writer.u32(device::STATS_MODE, stats.number());
             }
             if let Some(read_only) = read_only {
                 writer.u32(device::READ_ONLY, (*read_only).into());
@@ -158,8 +158,8 @@ pub fn decode_device_spec(bytes: &[u8]) -> Result<DeviceSpec> {
         let attr = attr?;
         match attr.kind {
             device::NAME => name = Some(attr.string()),
-            device::QUEUE_MODE => spec.queue = known(&attr, "queue mode", QueueMode::from_u32)?,
-            device::STATS_MODE => spec.stats = known(&attr, "stats mode", StatsMode::from_u32)?,
+            device::QUEUE_MODE => spec.queue = QueueMode::from_u32(attr.u32()?),
+            device::STATS_MODE => spec.stats = StatsMode::from_u32(attr.u32()?),
             device::READ_ONLY => spec.read_only = attr.u32()? != 0,
             device::TARGET => spec.targets.push(decode_target_spec(&attr)?),
             device::STRIPE => spec.stripe = Some(attr.uint()?),
@@ -206,10 +206,10 @@ pub fn decode_change(bytes: &[u8]) -> Result<(Selector, DeviceChange)> {
             device::TIMEOUT => {}
             device::TARGET => targets.push(decode_target_spec(&attr)?),
             device::STRIPE => stripe = Some(attr.uint()?),
-            device::STATE => state = Some(known(&attr, "state", State::from_u32)?),
+            device::STATE => state = Some(State::from_u32(attr.u32()?)),
             device::FREEZE => freeze = attr.u32()? != 0,
             device::RESIZE => resize = attr.u32()? != 0,
-            device::STATS_MODE => stats = Some(known(&attr, "stats mode", StatsMode::from_u32)?),
+            device::STATS_MODE => stats = Some(StatsMode::from_u32(attr.u32()?)),
             device::READ_ONLY => read_only = Some(attr.u32()? != 0),
             kind => return Err(malformed(format!("attribute {kind} in a request"))),
         }

@@ -32,11 +32,31 @@ impl Column {
         }
     }
 
+    /// Makes one column of each two, once there are so many that nobody could see them apart: a day of
+    /// samples would else take gigabytes.
+    pub(crate) fn thin(columns: &mut Vec<Self>) {
+        if columns.len() < MOST_COLUMNS {
+            return;
+        }
+        let mut pairs = std::mem::take(columns).into_iter();
+        while let Some(mut first) = pairs.next() {
+            if let Some(second) = pairs.next() {
+                first.seconds += second.seconds;
+                first.until = second.until;
+                first.latency.merge(&second.latency);
+            }
+            columns.push(first);
+        }
+    }
+
     /// When it began, in ns.
     pub(crate) fn from(&self) -> u64 {
         self.until.saturating_sub((self.seconds * 1e9) as u64)
     }
 }
+
+/// More than a screen is wide, also once it was halved.
+const MOST_COLUMNS: usize = 8192;
 
 /// Where a scale of latencies begins and ends, in ns; both above 0.
 #[derive(Clone, Copy, Debug, PartialEq)]

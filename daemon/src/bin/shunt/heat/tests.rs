@@ -53,3 +53,19 @@ fn one_among_many_is_still_seen() {
     assert_eq!(depth(100.0, 100.0), 1.0);
     assert_eq!(depth(1.0, 1.0), 1.0);
 }
+
+#[test]
+fn a_long_run_takes_no_more_columns_than_can_be_seen_and_loses_nothing() {
+    let mut columns = Vec::new();
+    let latency = histogram(&[100]);
+    let rounds = 100_000_u64;
+    for round in 1..=rounds {
+        Column::add(&mut columns, round * 10_000_000, 0.01, &latency);
+        Column::thin(&mut columns);
+        assert!(columns.len() < MOST_COLUMNS);
+    }
+    let count: u64 = columns.iter().map(|column| column.latency.count()).sum();
+    assert_eq!(count, rounds);
+    let seconds: f64 = columns.iter().map(|column| column.seconds).sum();
+    assert!((seconds - 1000.0).abs() < 1e-6, "{seconds}");
+}

@@ -41,6 +41,7 @@ pub(super) fn record<T: Transport>(
                 let until = last.of(id).map_or(0, |stats| stats.time);
                 for (columns, op) in columns.iter_mut().zip(&interval.ops) {
                     Column::add(columns, until, interval.seconds, &op.latency);
+                    Column::thin(columns);
                 }
             }
         }
@@ -63,11 +64,11 @@ pub(super) fn record<T: Transport>(
     output.bytes(format!("{}\n", path.display()).as_bytes())
 }
 
-/// A file that appears under its name only when it is whole.
+/// A file that appears under its name only when it is whole, and leaves nothing behind when the program is
+/// ended before.
 struct Drawing {
     path: PathBuf,
     part: PathBuf,
-    file: File,
 }
 
 impl Drawing {
@@ -78,16 +79,17 @@ impl Drawing {
         if path.is_dir() {
             return Err(failed(path, &io::ErrorKind::IsADirectory.into()));
         }
-        let file = File::create_new(&part).map_err(|why| failed(path, &why))?;
+        let tried = File::create_new(&part).and_then(|_| fs::remove_file(&part));
+        tried.map_err(|why| failed(path, &why))?;
         Ok(Self {
             path: path.to_owned(),
             part,
-            file,
         })
     }
 
-    fn finish(mut self, text: &str) -> Result<(), Failure> {
-        let written = self.file.write_all(text.as_bytes());
+    fn finish(self, text: &str) -> Result<(), Failure> {
+        let file = File::create_new(&self.part);
+        let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
         let named = written.and_then(|()| fs::rename(&self.part, &self.path));
         named.map_err(|why| failed(&self.path, &why))
     }
