@@ -54,7 +54,7 @@ fn same<T: PartialEq>(one: &Option<T>, other: &Option<T>) -> Option<bool> {
     Some(one.as_ref()? == other.as_ref()?)
 }
 
-/// `disk S6Z2NF0W, partition 7368756e-02`
+/// `disk S6Z2NF0W, partition 7368756e-02, diskseq 7`
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = [
@@ -62,10 +62,11 @@ impl fmt::Display for Identity {
             ("partition", &self.partition),
             ("file system", &self.file_system),
         ];
-        let words: Vec<_> = parts
+        let words = parts
             .into_iter()
-            .filter_map(|(word, value)| Some(format!("{word} {}", value.as_ref()?)))
-            .collect();
+            .filter_map(|(word, value)| Some(format!("{word} {}", value.as_ref()?)));
+        let sequence = self.sequence.map(|number| format!("diskseq {number}"));
+        let words: Vec<_> = words.chain(sequence).collect();
         match words.as_slice() {
             [] => f.write_str("says nothing of itself"),
             words => f.write_str(&words.join(", ")),

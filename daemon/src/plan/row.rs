@@ -5,7 +5,7 @@
 use super::{Difference, Memory};
 use crate::{
     config::{DriveName, WantedTarget},
-    machine::Drive,
+    machine::{Drive, Identity},
     model::{State, Target},
     units::Bytes,
     words::shown,
@@ -51,7 +51,14 @@ impl Row {
         let verdict = verdict(wanted, drive, target, memory);
         let mut differences = Vec::new();
         if !matches!(verdict, Verdict::Same | Verdict::Missing) {
-            differences.extend(of_drive(wanted, drive, target, title));
+            let moved = matches!(verdict, Verdict::Moved(_));
+            let seen = memory.of(&wanted.drive).map(|seen| &seen.identity);
+            differences.extend(match drive {
+                Some(drive) if is_on_or_was(drive, target) => {
+                    moved.then(|| with_the_same_numbers(drive, target, seen, title))
+                }
+                _ => Some(of_drive(wanted, drive, target, title)),
+            });
         }
         let places = [
             ("offset", target.offset, Some(wanted.offset)),
@@ -169,17 +176,33 @@ fn of_drive(
     drive: Option<&Drive>,
     target: &Target,
     title: &str,
-) -> Option<Difference> {
-    let from = format!(
-        "{} ({}:{})",
-        shown(&target.path),
-        target.major,
-        target.minor
-    );
+) -> Difference {
     let to = match drive {
-        Some(drive) if is_on_or_was(drive, target) => return None,
         Some(drive) => numbered(drive),
         None => shown(&wanted.drive.to_string()),
     };
-    Some(Difference::new(title, from, to))
+    Difference::new(title, was(target), to)
+}
+
+/// A drive that has the numbers of the one before, which show nothing then: with what else there is to
+/// tell them apart by.
+fn with_the_same_numbers(
+    drive: &Drive,
+    target: &Target,
+    seen: Option<&Identity>,
+    title: &str,
+) -> Difference {
+    let before = Identity {
+        sequence: Some(target.diskseq),
+        ..seen.cloned().unwrap_or_default()
+    };
+    let from = format!("{} [{}]", was(target), shown(&before.to_string()));
+    let after = shown(&drive.identity.to_string());
+    Difference::new(title, from, format!("{} [{after}]", numbered(drive)))
+}
+
+/// The drive that a target is on or was on: `/dev/sdb (8:16)`
+fn was(target: &Target) -> String {
+    let path = shown(&target.path);
+    format!("{path} ({}:{})", target.major, target.minor)
 }
