@@ -339,9 +339,10 @@ void shunt_sock_put(struct sock *sk)
 	sock_put(sk);
 }
 
-struct workqueue_struct *shunt_alloc_task_queue(void)
+struct workqueue_struct *shunt_alloc_task_queue(bool reclaim)
 {
-	return alloc_workqueue("shunt_task", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	return alloc_workqueue(reclaim ? "shunt_io" : "shunt_task",
+			       WQ_UNBOUND | (reclaim ? WQ_MEM_RECLAIM : 0), 0);
 }
 
 void shunt_init_work(struct work_struct *work, work_func_t func)

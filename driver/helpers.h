@@ -78,7 +78,7 @@ unsigned int shunt_nr_cpu_ids(void);
 void shunt_init_delayed_work(struct delayed_work *work, work_func_t func);
 void shunt_queue_delayed_work(struct delayed_work *work, unsigned int ms);
 struct workqueue_struct *shunt_alloc_io_queue(void);
-struct workqueue_struct *shunt_alloc_task_queue(void);
+struct workqueue_struct *shunt_alloc_task_queue(bool reclaim);
 void shunt_init_work(struct work_struct *work, work_func_t func);
 void shunt_queue_task(struct workqueue_struct *queue, struct work_struct *work);
 void shunt_queue_work(struct workqueue_struct *queue, struct delayed_work *work);

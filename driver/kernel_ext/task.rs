@@ -38,10 +38,10 @@ pub(crate) struct Running {
 struct Queue(NonNull<bindings::workqueue_struct>);
 
 impl Queue {
-    /// Sleeps.
-    fn new() -> Result<Self> {
+    /// If it is to `reclaim`, it goes on while memory is short, and must not wait for queues that do not. Sleeps.
+    fn new(reclaim: bool) -> Result<Self> {
         // SAFETY: The helper has no preconditions but process context.
-        let queue = unsafe { bindings::shunt_alloc_task_queue() };
+        let queue = unsafe { bindings::shunt_alloc_task_queue(reclaim) };
         // INVARIANT: It is fresh.
         NonNull::new(queue).map(Self).ok_or(ENOMEM)
     }
@@ -66,7 +66,7 @@ unsafe impl Sync for Queue {}
 ///
 /// `ENOMEM`; `EBUSY` if they can be already.
 pub(crate) fn start() -> Result<Running> {
-    let (tasks, io) = (Queue::new()?, Queue::new()?);
+    let (tasks, io) = (Queue::new(false)?, Queue::new(true)?);
     let (old, new) = (null_mut(), tasks.0.as_ptr());
     QUEUE
         .compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed)
