@@ -332,7 +332,10 @@ fn a_piece_that_is_back_does_not_take_a_copy_of_another_along() {
     }
     assert_eq!(
         apply(&kernel, text),
-        ["retarget v: target 2 /dev/b (8:16) -> /dev/b (8:99), state lost -> live"]
+        [
+            "retarget v: target 1 /dev/a (8:0) [diskseq 8388608] -> /dev/a (8:0) [disk S34359738368], \
+             target 2 /dev/b (8:16) -> /dev/b (8:99), state lost -> live"
+        ]
     );
 }
 
