@@ -429,10 +429,10 @@ impl<T: Operations> BioDisk<T> {
 
 impl<T: Operations> Drop for BioDisk<T> {
     fn drop(&mut self) {
-        // Whoever has it open may have I/O on its way that only the drives know of.
         // SAFETY: By the type invariant the disk is live.
-        let in_use = self.device().is_dead()
-            || unsafe { bindings::shunt_disk_openers(self.disk.as_ptr()) } != 0;
+        let openers = unsafe { bindings::shunt_disk_openers(self.disk.as_ptr()) };
+        // Whoever has it open may have I/O on its way that only the drives know of.
+        let in_use = self.device().is_dead() || openers != 0;
         // SAFETY: By the type invariant the disk was added. This waits until no bio is being
         // submitted, and fails those that come later.
         unsafe { bindings::del_gendisk(self.disk.as_ptr()) };

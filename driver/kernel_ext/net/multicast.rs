@@ -84,8 +84,8 @@ impl<C: Context> Family<C> {
                 continue;
             }
             // SAFETY: The message is complete and ours; the helper sends a copy of its own.
-            let result =
-                to_result(unsafe { bindings::shunt_net_multicast(net, message.0, number, filter) });
+            let error = unsafe { bindings::shunt_net_multicast(net, message.0, number, filter) };
+            let result = to_result(error);
             match result {
                 Err(error) if error == ESRCH => {}
                 Err(error) => return Err(error),

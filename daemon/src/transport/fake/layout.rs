@@ -42,7 +42,7 @@ impl Drive {
 
     /// What tells it from a drive that has its number later: here, each number has one drive.
     fn diskseq(&self) -> u64 {
-        u64::from(self.major) << 20 | u64::from(self.minor)
+        (u64::from(self.major) << 20) | u64::from(self.minor)
     }
 
     /// Whether a target is on it.

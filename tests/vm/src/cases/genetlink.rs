@@ -75,20 +75,19 @@ fn a_drive_whose_driver_is_loaded_by_its_opening_holds_up_nobody() {
     let node = "/run/other-driver";
     let _module = Module::load();
     // It registers a family when it is loaded.
-    for (module, major) in [("drbd", 147)] {
-        let _ = attempt(&["modprobe", "-r", module]);
-        let loaded = || Path::new("/sys/module").join(module).exists();
-        assert!(!loaded(), "{module} is not to be loaded");
-        run(&format!("mknod {node} b {major} 0"));
-        let mut map = Background::start(&["shunt", "map", "vol0", "--to", node]);
-        map.settles();
-        succeeds_within(SOON, &["shunt", "list"]);
-        // There is no such drive, or it has no size.
-        refusal(&map.ends_in(SOON), &["map", "vol0"]);
-        assert!(loaded(), "opening it did not load {module}");
-        run(&format!("rm {node}"));
-        run(&format!("modprobe -r {module}"));
-    }
+    let (module, major) = ("drbd", 147);
+    let _ = attempt(&["modprobe", "-r", module]);
+    let loaded = || Path::new("/sys/module").join(module).exists();
+    assert!(!loaded(), "{module} is not to be loaded");
+    run(&format!("mknod {node} b {major} 0"));
+    let mut map = Background::start(&["shunt", "map", "vol0", "--to", node]);
+    map.settles();
+    succeeds_within(SOON, &["shunt", "list"]);
+    // There is no such drive, or it has no size.
+    refusal(&map.ends_in(SOON), &["map", "vol0"]);
+    assert!(loaded(), "opening it did not load {module}");
+    run(&format!("rm {node}"));
+    run(&format!("modprobe -r {module}"));
 }
 
 fn a_process_without_privilege_never_hears_a_path() {
