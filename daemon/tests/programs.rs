@@ -11,6 +11,7 @@ use std::{
         unix::{fs::MetadataExt, net::UnixStream},
     },
     process::{Child, Command, Output},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -81,7 +82,11 @@ fn completions_are_a_script_that_the_shell_takes() {
 }
 
 /// A daemon and its log; ended even if the test fails.
+/// One daemon runs on a machine at a time, and tests run side by side.
+static ONE: Mutex<()> = Mutex::new(());
+
 struct Daemon {
+    _only: MutexGuard<'static, ()>,
     process: Child,
     log: BufReader<UnixStream>,
 }
@@ -89,6 +94,7 @@ struct Daemon {
 impl Daemon {
     /// Starts it; `in_journal` says whether systemd would call its stderr a stream of the journal.
     fn start(in_journal: bool) -> Self {
+        let only = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_read_timeout(Some(Duration::from_secs(60)))
             .unwrap();
@@ -101,6 +107,7 @@ impl Daemon {
             .spawn()
             .unwrap();
         Self {
+            _only: only,
             process,
             log: BufReader::new(ours),
         }

@@ -8,7 +8,7 @@ use crate::{
     machine::{Drive, Identity},
     model::{State, Target},
     units::Bytes,
-    words::shown,
+    words::{shown, visible},
 };
 
 /// How a target stands to the row.
@@ -196,8 +196,9 @@ fn with_the_same_numbers(
         sequence: Some(target.diskseq),
         ..seen.cloned().unwrap_or_default()
     };
-    let from = format!("{} [{}]", was(target), shown(&before.to_string()));
-    let after = shown(&drive.identity.to_string());
+    let from = format!("{} [{}]", was(target), visible(&before.to_string()));
+    let text = drive.identity.to_string();
+    let after = visible(&text);
     Difference::new(title, from, format!("{} [{after}]", numbered(drive)))
 }
 
