@@ -38,7 +38,6 @@ impl Kept {
     pub(super) fn forget(&mut self) {
         *self = Self {
             begun: self.begun.take(),
-            restores: std::mem::take(&mut self.restores),
             ..Self::default()
         };
     }
