@@ -367,6 +367,9 @@ impl<'a> Turn<'a> {
             });
         }
         let mut limits = table.limits();
+        if device.queue_mode == QueueMode::Mq {
+            limits.for_requests();
+        }
         limits
             .keep_promises(&QueueLimits::promised(device.disk(), &old.limits()))
             .map_err(Refused::Promised)?;

@@ -154,7 +154,7 @@ impl<T: Operations> BioDisk<T> {
         )?;
         let requests = match settings.request_queue {
             true => {
-                settings.limits.no_poll();
+                settings.limits.for_requests();
                 Some(RequestQueue::new()?)
             }
             false => None,
@@ -501,7 +501,7 @@ impl<T: Operations> Frozen<'_, T> {
     /// `EINVAL` if the block layer does not take the limits; as of [`Patience::check`].
     pub(crate) fn set_limits(&mut self, limits: &mut QueueLimits, patience: &Patience) -> Result {
         if self.disk.requests.is_some() {
-            limits.no_poll();
+            limits.for_requests();
         }
         let queue = self.disk.queue();
         // SAFETY: The queue is live as long as the disk.

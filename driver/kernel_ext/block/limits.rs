@@ -238,9 +238,11 @@ impl QueueLimits {
         Ok(())
     }
 
-    /// Says that the disk does not poll: it has a request queue without queues for that.
-    pub(super) fn no_poll(&mut self) {
+    /// Says what a disk with a request queue does by itself: it does not poll, having no queues for that, and I/O that must not
+    /// wait fails for want of a tag, whatever the drives can do.
+    pub(crate) fn for_requests(&mut self) {
         self.raw.features &= !bindings::SHUNT_BLK_FEAT_POLL;
+        self.raw.features |= bindings::SHUNT_BLK_FEAT_NOWAIT;
     }
 
     /// Takes over what the user set on `present`, in sysfs.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A logical volume that takes all of one drive; removed on drop, with its volume group.
 
-use std::thread;
+use std::{fs, thread};
 
 use super::command::{attempt, run_words};
 
@@ -73,5 +73,7 @@ impl Drop for Lvm {
             GROUP,
         ];
         let _ = attempt(&remove);
+        // LVM's folder of links, which udev would remove.
+        let _ = fs::remove_dir_all(format!("/dev/{GROUP}"));
     }
 }
