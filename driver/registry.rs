@@ -22,7 +22,6 @@ use crate::{
     },
     logic::extent::Extent,
     table::{NOBODY, Table, TableSpec},
-    uapi::StatsMode,
 };
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use devices::{By, Devices};
@@ -251,16 +250,6 @@ impl Registry {
             }
         }
         Ok(())
-    }
-
-    /// Changes what is measured. Sleeps.
-    pub(crate) fn set_stats_mode(
-        &self,
-        turn: &Turn<'_>,
-        mode: StatsMode,
-        patience: &Patience,
-    ) -> Result<(), Refused> {
-        turn.set_stats_mode(mode, patience)
     }
 
     fn replace(

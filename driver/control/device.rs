@@ -218,7 +218,7 @@ impl Set {
             Change::ReadOnly(read_only) => registry.set_read_only(&turn, read_only, &patience)?,
         }
         if let Some(mode) = self.stats_mode {
-            registry.set_stats_mode(&turn, mode, &patience)?;
+            turn.set_stats_mode(mode, &patience)?;
         }
         control.notifier.send(device, Reason::Changed, None);
         fill(reply, device)
