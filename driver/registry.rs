@@ -176,9 +176,16 @@ impl Registry {
         patience: &Patience,
     ) -> Result<Arc<Device>, Refused> {
         let place = Place::take(self, &spec.name)?;
+        let read_only = spec.read_only;
+        let table = asking(patience, move |asked| {
+            Table::open(table, read_only, None, asked)
+        })?;
+        let table = Arc::new(table, GFP_KERNEL)?;
+        if let Err(refused) = place.claim(&table, patience) {
+            close(table, patience);
+            return Err(refused);
+        }
         let made = asking(patience, move |asked| {
-            let table = Arc::new(Table::open(table, spec.read_only, None, asked)?, GFP_KERNEL)?;
-            place.claim(&table)?;
             table.ask(asked)?;
             Device::new(spec, table, place)?.insert()
         })?;
@@ -262,7 +269,10 @@ impl Registry {
     ) -> Result<(), Refused> {
         let table = Arc::new(table, GFP_KERNEL)?;
         let (device, old) = (turn.device(), turn.device().table());
-        self.claim(device.id(), &table)?;
+        if let Err(refused) = self.claim(device.id(), &table, patience) {
+            close(table, patience);
+            return Err(refused);
+        }
         let new = table.clone();
         let set = self
             .check_below(device.id())
@@ -272,32 +282,42 @@ impl Registry {
             })
             .and_then(|()| turn.set_table(table.clone(), read_only, patience));
         // One of the two tables is out of use now; if it is the old one, nothing of it is on its way any more.
-        let unused = if set.is_ok() { &old } else { &table };
-        self.devices.lock().claims.remove(device.id(), unused);
+        let (used, unused) = match set {
+            Ok(()) => (table, old),
+            Err(_) => (old, table),
+        };
+        self.devices.lock().claims.remove(device.id(), &unused);
         if set.is_ok() {
-            event::check(&table);
-            drop(table);
-            // Closing a drive may take for ever, too; if it does, it goes on by itself.
-            let _ = patience.run(move || drop(old));
+            event::check(&used);
         }
+        close(unused, patience);
         set
     }
 
-    /// Claims the pieces of a table for a device, which must not come to stand on itself.
-    fn claim(&self, id: u32, table: &Table) -> Result<(), Refused> {
-        let mut devices = self.devices.lock();
-        devices
-            .claims
-            .add(id, table)
-            .map_err(|(number, found)| match found {
-                Found::NoMemory => Refused::Kernel(ENOMEM),
+    /// Claims the pieces of a table for a device, which must not come to stand on itself. What a device has that comes or
+    /// goes is waited for: it may be free in a moment. Sleeps.
+    fn claim(&self, id: u32, table: &Table, patience: &Patience) -> Result<(), Refused> {
+        let mut conflict = None;
+        let _ = patience.wait(|| {
+            let mut devices = self.devices.lock();
+            conflict = devices.claims.add(id, table).err();
+            match &conflict {
+                Some((_, Found::Claimed(other, _))) => devices.find(By::Id(*other)).is_some(),
+                _ => true,
+            }
+        });
+        if let Some((number, found)) = conflict {
+            return Err(match found {
+                Found::NoMemory => ENOMEM.into(),
                 Found::Claimed(id, extent) => TargetError::Overlaps {
                     id,
                     offset: extent.offset_bytes(),
                     length: extent.length_bytes(),
                 }
                 .at(number),
-            })?;
+            });
+        }
+        let mut devices = self.devices.lock();
         let standing = check_standing(&devices, id);
         if standing.is_err() {
             devices.claims.remove(id, table);
@@ -319,6 +339,11 @@ impl Registry {
     pub(crate) fn remove(&self, turn: &Turn<'_>) {
         self.devices.lock().remove(turn.device());
     }
+}
+
+/// Closes the drives of a table that nobody uses. If one does not answer in time, that goes on by itself.
+fn close(table: Arc<Table>, patience: &Patience) {
+    let _ = patience.run(move || drop(table));
 }
 
 /// Whether what a device stands on is neither the device itself, nor more than there can be on each other.

@@ -4,7 +4,10 @@
 
 use super::{Registry, devices::Devices};
 use crate::{
-    device::Device, error::Refused, io::complete::Measured, kernel_ext::block::hook::Contexts,
+    device::Device,
+    error::Refused,
+    io::complete::Measured,
+    kernel_ext::{block::hook::Contexts, patience::Patience},
     table::Table,
 };
 use core::sync::atomic::Ordering;
@@ -44,8 +47,8 @@ impl Place {
     }
 
     /// Claims what a table has of its drives. Sleeps.
-    pub(crate) fn claim(&self, table: &Table) -> Result<(), Refused> {
-        self.registry.claim(self.id, table)?;
+    pub(super) fn claim(&self, table: &Table, patience: &Patience) -> Result<(), Refused> {
+        self.registry.claim(self.id, table, patience)?;
         self.registry.check_below(self.id)
     }
 

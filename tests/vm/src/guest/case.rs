@@ -2,6 +2,7 @@
 //! Runs one case in a process of its own: a panic is a failure with its message and
 //! place. Where panics unwind, its fixtures undo what they did; else the guest is booted anew after it.
 
+use std::fs;
 use std::panic::{self, PanicHookInfo};
 use std::process::{self, ExitCode};
 use std::sync::{Mutex, PoisonError};
@@ -27,6 +28,17 @@ static STEP: Mutex<&str> = Mutex::new("");
 /// Says what is tried from here on: a failure is told with it.
 pub(crate) fn step(what: &'static str) {
     *STEP.lock().unwrap_or_else(PoisonError::into_inner) = what;
+}
+
+/// File whose last lines a failure is told with, if there is one.
+static LOG: Mutex<Option<&'static str>> = Mutex::new(None);
+
+/// Most lines of it.
+const LOG_LINES: usize = 20;
+
+/// Has a failure from here on told with the last lines of this log.
+pub(crate) fn show_on_failure(log: &'static str) {
+    *LOG.lock().unwrap_or_else(PoisonError::into_inner) = Some(log);
 }
 
 /// What opens a line with a figure, among a case's words.
@@ -55,10 +67,23 @@ pub(crate) fn run(name: &str) -> ExitCode {
             eprint!("{step}: ");
         }
         say_in_a_line(info);
+        say_log();
     }));
     match panic::catch_unwind(case.run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn say_log() {
+    let Some(log) = *LOG.lock().unwrap_or_else(PoisonError::into_inner) else {
+        return;
+    };
+    let text = fs::read_to_string(log).unwrap_or_else(|why| why.to_string());
+    let lines: Vec<_> = text.lines().collect();
+    eprintln!("the end of {log}:");
+    for line in &lines[lines.len().saturating_sub(LOG_LINES)..] {
+        eprintln!("    {line}");
     }
 }
 

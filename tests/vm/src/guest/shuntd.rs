@@ -13,6 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use super::case::show_on_failure;
 use super::command::command;
 use super::shunt::list;
 use super::wait::{Poll, wait_until};
@@ -93,6 +94,7 @@ impl Daemon {
     #[track_caller]
     pub(crate) fn start_with(config: &Config, options: &[&str]) -> Self {
         let log = File::create(LOG).expect("/run takes files");
+        show_on_failure(LOG);
         let words = ["shuntd", "--config", config.path()];
         // The usual port is for who asks for it.
         let metrics = ["--metrics", "off"];
@@ -173,9 +175,6 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        if thread::panicking() {
-            eprintln!("shuntd said: {}", self.log());
-        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
