@@ -2,9 +2,10 @@
 //! A running udevd with our rules; ended on drop, with the links that it made.
 
 use std::fs;
+use std::time::Duration;
 
 use super::command::{attempt, run, run_words};
-use super::wait::wait_until;
+use super::wait::Poll;
 
 /// Where its links are; before it there are none.
 const LINKS: [&str; 2] = ["/dev/disk", "/dev/shunt"];
@@ -80,9 +81,23 @@ pub(crate) fn end_of(link: &str) -> Option<String> {
 /// Waits until a link leads to a disk, or is gone.
 #[track_caller]
 pub(crate) fn wait_for_link(link: &str, disk: Option<&str>) {
-    wait_until(&format!("{link} leads to {disk:?}"), || {
-        end_of(link).as_deref() == disk
+    let mut end = None;
+    let leads = Poll::for_at_most(Duration::from_secs(20)).until(|| {
+        end = end_of(link);
+        (end.as_deref() == disk).then_some(())
     });
+    assert!(
+        leads.is_some(),
+        "waited 20 s in vain until {link} leads to {disk:?}: it leads to {end:?}; udev knows of {disk:?}:\n{}",
+        all_known(disk)
+    );
+}
+
+/// All that udev knows of a disk.
+fn all_known(disk: Option<&str>) -> String {
+    let name = format!("--name={}", disk.unwrap_or("nothing"));
+    let said = attempt(&["udevadm", "info", "--query=all", &name]);
+    said.stdout + &said.stderr
 }
 
 /// What udev knows of a block device, as lsblk shows it, in words.
