@@ -226,7 +226,7 @@ impl Device {
     }
 
     /// Waits for the turn to change it. Sleeps. `ENODEV` if it has gone meanwhile.
-    pub(crate) fn turn(&self, patience: &Patience) -> Result<Turn<'_>, Refused> {
+    pub(crate) fn turn<'a>(self: &'a Arc<Self>, patience: &Patience) -> Result<Turn<'a>, Refused> {
         let mut presence = None;
         let waited = patience.wait(|| {
             presence = self.turn.try_lock();
@@ -282,7 +282,7 @@ impl Drop for Doom {
 
 /// The right to change a device, until it is dropped.
 pub(crate) struct Turn<'a> {
-    device: &'a Device,
+    device: &'a Arc<Device>,
     presence: Guard<'a, Presence, MutexBackend>,
 }
 
@@ -380,17 +380,19 @@ impl<'a> Turn<'a> {
             return Err(Refused::Promised("inline encryption"));
         }
         device.disk.data().prepare(&table)?;
-        link(&device.disk, &table)?;
-        let changed = self.swap_table(&table, &old, &mut limits, patience);
-        // From here on one of the two tables is out of use. The caller drops it.
-        let unused = if changed.is_ok() { &old } else { &table };
-        unlink(&device.disk, unused);
-        changed?;
+        // A link waits for whoever opens the drive.
+        let (device_again, table_again) = (device.clone(), table.clone());
+        let linked = patience.run(move || Linked::new(device_again, table_again))??;
+        self.swap_table(&table, &old, &mut limits, patience)?;
+        linked.keep();
+        unlink(&device.disk, &old);
         if new_size > old_size {
             device.disk.set_sectors(table.sectors());
         }
         if table.zone() != 0 {
-            device.disk.revalidate_zones();
+            // The block layer asks the drives. If one does not answer in time, that goes on by itself.
+            let device = device.clone();
+            let _ = patience.run(move || device.disk.revalidate_zones());
         }
         let mut settings = device.settings.lock();
         settings.table = table;
@@ -577,6 +579,30 @@ impl Drop for Device {
         }
         let table = self.table();
         unlink(&self.disk, &table);
+    }
+}
+
+/// Shows in sysfs that a device stands on the drives of a table, until it is dropped.
+struct Linked(Option<(Arc<Device>, Arc<Table>)>);
+
+impl Linked {
+    /// Sleeps, for ever if a drive is being opened that does not answer.
+    fn new(device: Arc<Device>, table: Arc<Table>) -> Result<Self> {
+        link(&device.disk, &table)?;
+        Ok(Self(Some((device, table))))
+    }
+
+    /// It is shown until [`unlink`].
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Linked {
+    fn drop(&mut self) {
+        if let Some((device, table)) = &self.0 {
+            unlink(&device.disk, table);
+        }
     }
 }
 

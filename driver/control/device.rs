@@ -107,7 +107,7 @@ impl Del {
     fn take_away(
         &self,
         control: &Control,
-        device: &Device,
+        device: &Arc<Device>,
         patience: &Patience,
     ) -> Result<(), Refused> {
         if self.force && device.has_swap() {
@@ -200,7 +200,7 @@ impl Set {
     fn change(
         self,
         control: &Control,
-        device: &Device,
+        device: &Arc<Device>,
         sender: &Arc<Sender>,
     ) -> Result<Answer, Refused> {
         let patience = Patience::of(sender.clone(), self.timeout_ms);
