@@ -360,6 +360,12 @@ void shunt_mutex_lock(struct mutex *lock)
 	mutex_lock(lock);
 }
 
+/* A thread of the kernel would leave the close to another one, for a while. */
+void shunt_fput(struct file *file)
+{
+	current->flags & PF_KTHREAD ? __fput_sync(file) : fput(file);
+}
+
 bool shunt_mutex_trylock(struct mutex *lock)
 {
 	return mutex_trylock(lock);

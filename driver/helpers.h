@@ -100,6 +100,7 @@ struct gendisk *shunt_blk_alloc_disk(struct queue_limits *limits);
 struct gendisk *shunt_blk_mq_alloc_disk(struct blk_mq_tag_set *tags,
 					struct queue_limits *limits);
 void shunt_mutex_lock(struct mutex *lock);
+void shunt_fput(struct file *file);
 bool shunt_mutex_trylock(struct mutex *lock);
 struct block_device *shunt_file_bdev(struct file *file);
 bool shunt_file_is_writable(struct file *file);

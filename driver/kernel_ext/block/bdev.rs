@@ -323,9 +323,10 @@ struct File(NonNull<bindings::file>);
 
 impl Drop for File {
     fn drop(&mut self) {
-        // At once: a thread of the kernel would leave it to another, and its drive would stay open for a while.
+        // A task closes it at once. A handler of netlink, whose locks a close must not wait under, leaves it to the return of
+        // its process to user space.
         // SAFETY: By the type invariant there is a reference to put.
-        unsafe { bindings::__fput_sync(self.0.as_ptr()) };
+        unsafe { bindings::shunt_fput(self.0.as_ptr()) };
     }
 }
 
