@@ -9,6 +9,7 @@
 mod claims;
 mod devices;
 mod place;
+mod questions;
 
 use crate::{
     device::{Device, DeviceSpec, Turn},
@@ -32,12 +33,14 @@ use kernel::{
     sync::{Arc, Mutex},
 };
 pub(crate) use place::Place;
+use questions::Questions;
 
 /// The devices.
 #[pin_data]
 pub(crate) struct Registry {
     contexts: Arc<Contexts<Measured>>,
     next_generation: AtomicU64,
+    questions: Arc<Questions>,
     #[pin]
     devices: Mutex<Devices>,
 }
@@ -115,6 +118,7 @@ impl Registry {
         try_pin_init!(Self {
             contexts: Arc::new(Contexts::new()?, GFP_KERNEL)?,
             next_generation: AtomicU64::new(1),
+            questions: Arc::pin_init(Questions::new(), GFP_KERNEL)?,
             devices <- new_mutex!(Devices::new()),
         })
     }
@@ -181,12 +185,17 @@ impl Registry {
             Table::open(table, read_only, None, asked)
         })?;
         let table = Arc::new(table, GFP_KERNEL)?;
-        if let Err(refused) = place.claim(&table, patience) {
-            close(table, patience);
-            return Err(refused);
-        }
+        let claimed = place.claim(&table, patience);
+        let question = match claimed.and_then(|()| self.questions.clone().ask(&table)) {
+            Ok(question) => question,
+            Err(refused) => {
+                close(table, patience);
+                return Err(refused);
+            }
+        };
         let made = asking(patience, move |asked| {
-            table.ask(asked)?;
+            question.table().ask(asked)?;
+            drop(question);
             Device::new(spec, table, place)?.insert()
         })?;
         let device = made.keep().ok_or(ENODEV)?;
@@ -273,11 +282,13 @@ impl Registry {
             close(table, patience);
             return Err(refused);
         }
-        let new = table.clone();
         let set = self
             .check_below(device.id())
             .and_then(|()| match other_drives {
-                true => asking(patience, move |asked| new.ask(asked)),
+                true => {
+                    let question = self.questions.clone().ask(&table)?;
+                    asking(patience, move |asked| question.table().ask(asked))
+                }
                 false => Ok(()),
             })
             .and_then(|()| turn.set_table(table.clone(), read_only, patience));

@@ -17,7 +17,7 @@ use crate::guest::flash::flash;
 use crate::guest::loop_device::Loop;
 use crate::guest::module::Module;
 use crate::guest::removal::Removed;
-use crate::guest::shunt::{Device, PATIENT, QUEUES, json, refusal};
+use crate::guest::shunt::{Device, PATIENT, QUEUES, json, refusal, refused};
 use crate::guest::shuntd::{Config, Daemon, wait_for_devices};
 use crate::guest::wait::wait_until;
 
@@ -29,6 +29,7 @@ cases!("stuck":
     a_forced_unmap_ends_a_change_that_waits,
     commands_that_wait_for_a_device_that_is_taken_away_end,
     a_map_over_a_stuck_drive_holds_up_nobody,
+    commands_that_no_drive_answers_leave_room_for_those_of_others,
     a_drive_that_is_lost_while_a_command_waits_for_another_is_told,
     a_resume_does_not_wait_for_a_device_above_device_mapper,
     a_resume_does_not_wait_for_a_device_above_a_loop_device,
@@ -288,6 +289,28 @@ fn a_map_over_a_stuck_drive_holds_up_nobody() {
         let fresh = Device::map_with("vol0", &path, &["--queue", queue]);
         Direct::open(fresh.path()).read(0, 4096);
     }
+}
+
+fn commands_that_no_drive_answers_leave_room_for_those_of_others() {
+    let _module = Module::load();
+    let drive = drive();
+    drive.suspend();
+    let target = |number: u64| format!("{},offset={}K,length=64K", drive.path(), 64 * number);
+    for number in 0..60 {
+        let name = format!("vol{number}");
+        let why = refused(&["map", &name, "--timeout", "0.01", "--to", &target(number)]);
+        assert!(why.contains("does not answer"), "{why}");
+    }
+    let tasks = run("ps --no-headers -e -o comm");
+    let waiting = tasks.lines().filter(|task| task.contains("shunt_task"));
+    let waiting = waiting.count();
+    assert!((1..=20).contains(&waiting), "{waiting} tasks wait for it");
+    let other = format!("{},length=16M", flash(1).path);
+    succeeds_within(SOON, &["shunt", "map", "other", "--to", &other]);
+    succeeds_within(SOON, &["shunt", "unmap", "other"]);
+    drive.resume();
+    Direct::open(Device::map("vol0", &target(0)).path()).read(0, 4096);
+    drop(drive);
 }
 
 fn a_drive_that_is_lost_while_a_command_waits_for_another_is_told() {
