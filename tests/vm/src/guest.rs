@@ -3,6 +3,7 @@
 
 pub(crate) mod background;
 pub(crate) mod case;
+pub(crate) mod cgroup;
 pub(crate) mod command;
 mod configfs;
 pub(crate) mod crash;

@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::guest::cgroup::Cgroup;
 use crate::guest::command::{run, run_words};
 use crate::guest::direct::{Buffer, Direct};
 use crate::guest::flash::flash;
@@ -94,32 +95,23 @@ fn io_stat(group: &str, disk: &str, figure: &str) -> u64 {
 }
 
 fn a_cgroup_has_the_bytes_of_device_and_drive() {
-    const ROOT: &str = "/sys/fs/cgroup";
-    const GROUP: &str = "/sys/fs/cgroup/observed";
-    if !Path::new(&format!("{ROOT}/cgroup.controllers")).exists() {
-        run(&format!("mount -t cgroup2 cgroup2 {ROOT}"));
-    }
-    fs::write(format!("{ROOT}/cgroup.subtree_control"), "+io").expect("there is an io controller");
     let _module = Module::load();
     for mode in MODES {
-        fs::create_dir(GROUP).expect("cgroups can be made");
+        let group = Cgroup::with("+io", "observed");
         let device = map(mode);
-        let read = format!(
-            "echo $$ > {GROUP}/cgroup.procs; exec dd if={} of=/dev/null bs=64k count=16 iflag=direct status=none",
-            device.path()
-        );
-        let write = format!(
-            "echo $$ > {GROUP}/cgroup.procs; exec dd if=/dev/zero of={} bs=64k count=8 oflag=direct status=none",
-            device.path()
-        );
-        run_words(&["sh", "-c", &read]);
-        run_words(&["sh", "-c", &write]);
+        for words in [
+            "if={} of=/dev/null count=16 iflag",
+            "if=/dev/zero of={} count=8 oflag",
+        ] {
+            let words = words.replace("{}", device.path());
+            let line = format!("exec dd {words}=direct bs=64k status=none");
+            run_words(&group.words(&line).each_ref().map(String::as_str));
+        }
         for disk in [device.disk(), &flash(0).name] {
-            let bytes = ["rbytes", "wbytes"].map(|figure| io_stat(GROUP, disk, figure));
+            let bytes = ["rbytes", "wbytes"].map(|figure| io_stat(group.folder(), disk, figure));
             assert_eq!(bytes, [MIB, MIB / 2], "{disk} in {mode:?}");
         }
-        drop(device);
-        fs::remove_dir(GROUP).expect("nobody is in the cgroup");
+        drop((device, group));
     }
 }
 

@@ -113,7 +113,7 @@ pub(super) fn below(queue: &str, company: Company) {
 
 /// Every change of a device that is used by `top`, on a drive of which it does not have the end, and that moves on to others.
 #[track_caller]
-fn change(device: &Device, top: &str, (drive, bytes): (&str, u64), others: &[&str]) {
+pub(super) fn change(device: &Device, top: &str, (drive, bytes): (&str, u64), others: &[&str]) {
     step("write and verify");
     used(top, true);
     step("changes under verified I/O");
@@ -142,7 +142,7 @@ fn change(device: &Device, top: &str, (drive, bytes): (&str, u64), others: &[&st
 
 /// Copies the data of a drive that is held back to another.
 #[track_caller]
-fn copy(from: &str, to: &str, bytes: u64) {
+pub(super) fn copy(from: &str, to: &str, bytes: u64) {
     let mib = bytes >> 20;
     assert_eq!(mib << 20, bytes);
     run(&format!(
@@ -152,7 +152,7 @@ fn copy(from: &str, to: &str, bytes: u64) {
 
 /// Writes and reads back; must not hang, and must succeed if `works`.
 #[track_caller]
-fn used(top: &str, works: bool) {
+pub(super) fn used(top: &str, works: bool) {
     if works {
         Fio::run(
             top,
@@ -166,7 +166,7 @@ fn used(top: &str, works: bool) {
 
 /// Takes the devices away from whoever has them open, which must neither hang nor leave anything that does.
 #[track_caller]
-fn end_by_force(devices: Vec<Device>, tops: &[&Layer]) {
+pub(super) fn end_by_force(devices: Vec<Device>, tops: &[&Layer]) {
     step("forced unmap");
     for device in devices {
         succeeds_within(SOON, &["shunt", "unmap", device.name(), "--force"]);
