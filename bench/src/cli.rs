@@ -21,6 +21,9 @@ pub(crate) enum Command {
     Cost {
         #[command(flatten)]
         what: What,
+        /// What has request queues, beside dm-multipath, rather than what takes bios
+        #[arg(long)]
+        requests: bool,
         /// Operations of one round
         #[arg(long, value_name = "N", default_value_t = 8000)]
         ios: u32,

@@ -25,13 +25,18 @@ use crate::record::Effort;
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Cost { what, ios, rounds } => {
+        Command::Cost {
+            what,
+            requests,
+            ios,
+            rounds,
+        } => {
             let effort = Effort {
                 ios,
                 least: rounds,
                 most: rounds,
             };
-            host::cost::run(&what.into(), effort)
+            host::cost::run(&what.into(), requests, effort)
         }
         Command::Profile { what } => host::profile::run(&what.into()),
         Command::Quick { what } => host::gate::run(&what.into()),

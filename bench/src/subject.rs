@@ -12,6 +12,8 @@ pub(crate) enum Subject {
     Raw,
     /// dm-linear, or dm-stripe.
     Dm { statistics: bool, table: Table },
+    /// dm-multipath with one path, which takes requests and hands clones of them to the drive.
+    Multipath,
     /// A loop device over the drive, with direct I/O.
     Loop,
     /// A ublk device whose server completes everything at once, without the drive.
@@ -22,6 +24,8 @@ pub(crate) enum Subject {
         stats: Stats,
         table: Table,
     },
+    /// Ours in bio mode, with a table of partitions: the whole of it, or its only partition.
+    Parted { stats: Stats, whole: bool },
 }
 
 /// How the targets of a device lie.
@@ -88,6 +92,17 @@ impl Subject {
             table: Table::ONE,
         }
     }
+
+    /// Ours with a table of partitions, and its only partition.
+    pub(crate) const fn parted(stats: Stats) -> [Self; 2] {
+        [
+            Self::Parted { stats, whole: true },
+            Self::Parted {
+                stats,
+                whole: false,
+            },
+        ]
+    }
 }
 
 impl Queue {
@@ -135,6 +150,7 @@ impl fmt::Display for Subject {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Raw => out.pad("raw"),
+            Self::Multipath => out.pad("dm-multipath rq"),
             Self::Loop => out.pad("loop"),
             Self::Ublk => out.pad("ublk null"),
             Self::Dm { statistics, table } => {
@@ -150,6 +166,10 @@ impl fmt::Display for Subject {
                 stats,
                 table,
             } => out.pad(&format!("shunt {} {stats}{table}", queue.word())),
+            Self::Parted { stats, whole } => {
+                let part = if *whole { "with" } else { "in" };
+                out.pad(&format!("shunt bio {stats}, {part} a partition"))
+            }
         }
     }
 }

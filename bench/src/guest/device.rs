@@ -38,13 +38,31 @@ impl Device {
             }),
             Subject::Loop => Self::bind_loop(piece),
             Subject::Ublk => Self::add_ublk(piece),
-            Subject::Dm { statistics, table } => Self::create_dm(name, piece, statistics, table),
+            Subject::Dm { statistics, table } => {
+                Self::create_dm(name, &dm_table(piece, table), statistics)
+            }
+            Subject::Multipath => {
+                command::run(&["modprobe", "--all", "dm_multipath", "dm_round_robin"])?;
+                Self::create_dm(name, &multipath_table(piece)?, false)
+            }
             Subject::Shunt {
                 queue,
                 stats,
                 table,
             } => Self::map_shunt(name, piece, queue, stats, table),
+            Subject::Parted { stats, whole } => {
+                Self::map_shunt(name, piece, Queue::Bio, stats, Table::ONE)?.part(whole)
+            }
         }
+    }
+
+    /// With one partition; or that itself. The drive has to keep what is written.
+    fn part(mut self, whole: bool) -> Result<Self> {
+        command::run_with_input(&["sfdisk", "--quiet", &self.path], "label: gpt\n,\n")?;
+        if !whole {
+            self.path += "p1";
+        }
+        Ok(self)
     }
 
     /// Its device node.
@@ -89,9 +107,9 @@ impl Device {
         })
     }
 
-    fn create_dm(name: &str, piece: &Piece, statistics: bool, table: Table) -> Result<Self> {
+    fn create_dm(name: &str, table: &str, statistics: bool) -> Result<Self> {
         command::run(&["modprobe", "dm_mod"])?;
-        command::run_with_input(&["dmsetup", "create", name], &dm_table(piece, table))?;
+        command::run_with_input(&["dmsetup", "create", name], table)?;
         let device = Self {
             path: format!("/dev/mapper/{name}"),
             remove: words(&["dmsetup", "remove", "--retry", name]),
@@ -156,6 +174,17 @@ impl Drop for Device {
 
 fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// One path in one group. What takes requests has all of its drive.
+fn multipath_table(piece: &Piece) -> Result<String> {
+    if piece.offset != 0 {
+        return Err("it has all of its drive".to_owned());
+    }
+    let (path, sectors) = (piece.drive.path(), piece.length / 512);
+    Ok(format!(
+        "0 {sectors} multipath 2 queue_mode rq 0 1 1 round-robin 0 1 1 {path} 1000\n"
+    ))
 }
 
 fn dm_table(piece: &Piece, table: Table) -> String {

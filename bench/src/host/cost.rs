@@ -11,7 +11,7 @@ use crate::record::{Effort, Record, Request};
 use crate::subject::Subject;
 
 /// Measures and prints a table.
-pub(crate) fn run(choice: &Choice, effort: Effort) -> Result<bool> {
+pub(crate) fn run(choice: &Choice, requests: bool, effort: Effort) -> Result<bool> {
     let parts = Parts::find(choice)?;
     println!(
         "{} on {}, {}",
@@ -21,8 +21,12 @@ pub(crate) fn run(choice: &Choice, effort: Effort) -> Result<bool> {
     );
     let mut machine = Machine::boot(&parts, Clock::Instructions)?;
     println!("{:<22} {:>20} {:>18}", "", "instructions per I/O", "added");
+    let subjects: &[Subject] = match requests {
+        true => &plan::REQUESTS,
+        false => &plan::BUDGET,
+    };
     let request = Request::Cost {
-        subjects: plan::BUDGET.to_vec(),
+        subjects: subjects.to_vec(),
         jobs: vec![Job::BUDGET],
         effort,
     };

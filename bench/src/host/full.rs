@@ -55,7 +55,7 @@ pub(crate) fn run(choice: &Choice) -> Result<bool> {
     run.about.fio = machine.fio().to_owned();
     step("profile of one I/O");
     let mut code = profile::Code::default();
-    let (profile, missing) = profile::watch(&mut machine, &parts, &mut code)?;
+    let (profile, missing) = profile::watch(&mut machine, &parts, &mut code, &plan::WATCHED)?;
     run.about.missing.extend(missing);
     run.figures.extend(profile::figures(&profile));
     step("what one I/O touches");

@@ -27,14 +27,29 @@ pub(crate) fn run(choice: &Choice) -> Result<bool> {
         effort: plan::PRECISE,
     };
     machine.ask(&request, |record| run.take(record))?;
-    let (profile, missing) = profile::watch(&mut machine, &parts, &mut profile::Code::default())?;
+    let (profile, missing) = profile::watch(
+        &mut machine,
+        &parts,
+        &mut profile::Code::default(),
+        &plan::WATCHED,
+    )?;
     machine.stop()?;
     run.about.missing.extend(missing);
     run.figures.extend(profile::figures(&profile));
 
+    let mut verdicts: Vec<_> = pairs(&run, kept.as_ref())
+        .into_iter()
+        .map(|(name, now, kept)| (name, judge(now, kept)))
+        .collect();
+    for (partition, added) in profile::partitions(&parts)? {
+        verdicts.push((
+            format!("{partition}, {WHAT}, 64 possible processors"),
+            judge_partition(added),
+        ));
+    }
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
-    for (name, now, kept) in pairs(&run, kept.as_ref()) {
-        match judge(now, kept) {
+    for (name, verdict) in verdicts {
+        match verdict {
             Verdict::Passed(why) => {
                 passed += 1;
                 println!("passed {name}: {why}");
@@ -117,6 +132,17 @@ fn judge(now: Option<Estimate>, kept: Option<Estimate>) -> Verdict {
     }
 }
 
+fn judge_partition(added: f64) -> Verdict {
+    let figures = format!(
+        "{added:.0} instructions more than of the device, at most {}",
+        plan::PARTITION_LIMIT
+    );
+    match added <= plan::PARTITION_LIMIT {
+        true => Verdict::Passed(figures),
+        false => Verdict::Failed(figures),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,6 +164,12 @@ mod tests {
             judge(exactly(412.0), exactly(401.0)),
             Verdict::Passed(_)
         ));
+    }
+
+    #[test]
+    fn a_partition_may_cost_little() {
+        assert!(matches!(judge_partition(60.0), Verdict::Passed(_)));
+        assert!(matches!(judge_partition(60.1), Verdict::Failed(_)));
     }
 
     #[test]

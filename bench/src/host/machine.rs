@@ -27,6 +27,8 @@ const PARAMETERS: &str =
 pub(crate) enum Clock {
     /// One processor, one ns for each instruction.
     Instructions,
+    /// The same, where 64 processors may come.
+    ManyProcessors,
     /// Two processors, the host's time.
     Wall,
 }
@@ -35,6 +37,14 @@ impl Clock {
     fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::Instructions => &["-accel", "tcg", "-smp", "1", "-icount", "shift=0,sleep=off"],
+            Self::ManyProcessors => &[
+                "-accel",
+                "tcg",
+                "-smp",
+                "1,maxcpus=64",
+                "-icount",
+                "shift=0,sleep=off",
+            ],
             Self::Wall => &["-accel", "tcg,thread=multi", "-smp", "2"],
         }
     }

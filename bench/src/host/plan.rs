@@ -16,11 +16,20 @@ pub(super) const BUDGET: [Subject; 7] = [
     Subject::bio(Stats::Heard),
 ];
 
+/// What takes requests, the drive itself first.
+pub(super) const REQUESTS: [Subject; 4] = [
+    Subject::Raw,
+    Subject::Multipath,
+    Subject::shunt(Queue::Mq, Stats::Off),
+    Subject::shunt(Queue::Mq, Stats::Full),
+];
+
 /// What every job is run on, the drive itself first.
-pub(super) const MATRIX: [Subject; 11] = [
+pub(super) const MATRIX: [Subject; 12] = [
     Subject::Raw,
     Subject::DM_LINEAR,
     Subject::DM_STATS,
+    Subject::Multipath,
     Subject::Loop,
     Subject::Ublk,
     Subject::bio(Stats::Off),
@@ -39,6 +48,16 @@ pub(super) const WATCHED: [Subject; 5] = [
     Subject::bio(Stats::Counters),
     Subject::bio(Stats::Full),
 ];
+
+/// What a partition costs, with what it is a partition of before it.
+pub(super) const PARTITIONS: [[Subject; 2]; 3] = [
+    Subject::parted(Stats::Off),
+    Subject::parted(Stats::Counters),
+    Subject::parted(Stats::Full),
+];
+
+/// Most instructions that a partition may add to its device.
+pub(super) const PARTITION_LIMIT: f64 = 60.0;
 
 /// Whose accesses to memory are watched.
 pub(super) const TOUCHED: [Subject; 3] = [

@@ -41,12 +41,34 @@ pub(crate) type Profile = BTreeMap<Subject, Spent>;
 /// What one I/O touches, by subject.
 pub(crate) type Footprints = BTreeMap<Subject, Footprint>;
 
+/// What a partition adds to each kind of device, in instructions for each I/O, where there may be many processors.
+pub(crate) fn partitions(parts: &Parts) -> Result<Vec<(Subject, f64)>> {
+    let mut machine = Machine::boot(parts, Clock::ManyProcessors)?;
+    let (profile, missing) = watch(
+        &mut machine,
+        parts,
+        &mut Code::default(),
+        plan::PARTITIONS.as_flattened(),
+    )?;
+    machine.stop()?;
+    if let Some(missing) = missing.first() {
+        return Err(format!("{}: {}", missing.subject, missing.why));
+    }
+    let total = |subject: &Subject| {
+        let spent = profile.get(subject).map(|spent| spent.total);
+        spent.ok_or_else(|| format!("{subject} was not measured"))
+    };
+    let added =
+        |[device, partition]: &[Subject; 2]| Ok((*partition, total(partition)? - total(device)?));
+    plan::PARTITIONS.iter().map(added).collect()
+}
+
 /// Watches and prints a table.
 pub(crate) fn run(choice: &Choice) -> Result<bool> {
     let parts = Parts::find(choice)?;
     let mut machine = Machine::boot(&parts, Clock::Instructions)?;
     let mut code = Code::default();
-    let (profile, mut missing) = watch(&mut machine, &parts, &mut code)?;
+    let (profile, mut missing) = watch(&mut machine, &parts, &mut code, &plan::WATCHED)?;
     let (footprints, more) = footprints(&mut machine, &parts, &mut code)?;
     missing.extend(more);
     machine.stop()?;
@@ -68,10 +90,11 @@ pub(crate) fn watch(
     machine: &mut Machine,
     parts: &Parts,
     code: &mut Code,
+    subjects: &[Subject],
 ) -> Result<(Profile, Vec<Missing>)> {
     let mut logs = Vec::new();
     let mut gone = Vec::new();
-    for subject in plan::WATCHED {
+    for &subject in subjects {
         let before = gone.len();
         machine.ask(&Request::Poise(subject), |record| {
             if let Record::Missing(missing) = record {

@@ -38,19 +38,20 @@ pub(super) unsafe fn start(device: *mut bindings::block_device, op: Op) -> bool 
 /// `device` must be live.
 #[inline(never)]
 unsafe fn start_elsewise(device: *mut bindings::block_device, op: Op) -> bool {
-    // SAFETY: By the contract of this function; the disk of a partition lives as long.
-    let whole = unsafe { (*(*device).bd_disk).part0 };
-    // SAFETY: Both are live.
-    if !unsafe { is_current(device) && is_current(whole) } {
+    // The block layer brings the disk of a partition up to a tick together with it.
+    // SAFETY: By the contract of this function.
+    if !unsafe { is_current(device) } {
         // SAFETY: By the contract of this function.
         unsafe { bindings::bdev_start_io_acct(device, op.as_raw(), jiffies()) };
         return true;
     }
+    let place = in_flight(op);
     // SAFETY: By the contract of this function; it is the offset of a 64-bit counter.
-    unsafe { add(device, in_flight(op), 1) };
-    if whole != device {
+    unsafe { add(device, place, 1) };
+    // SAFETY: By the contract of this function.
+    if let Some(whole) = unsafe { other_disk(device) } {
         // SAFETY: The disk is live; it is the offset of a 64-bit counter.
-        unsafe { add(whole, in_flight(op), 1) };
+        unsafe { add(whole, place, 1) };
     }
     false
 }
@@ -80,27 +81,38 @@ pub(super) unsafe fn end(device: *mut bindings::block_device, op: Op, sectors: u
 /// `device` must be live.
 #[inline(never)]
 unsafe fn end_elsewise(device: *mut bindings::block_device, op: Op, sectors: u32, ns: u64) {
-    // SAFETY: By the contract of this function; the disk of a partition lives as long.
-    let whole = unsafe { (*(*device).bd_disk).part0 };
-    // SAFETY: Both are live.
-    if unsafe { is_current(device) && is_current(whole) } {
-        // SAFETY: By the contract of this function.
-        unsafe { add_ended(device, op, sectors) };
-        if whole != device {
-            // SAFETY: The disk is live.
-            unsafe { add_ended(whole, op, sectors) };
-        }
-    } else {
-        // It adds the time since its last argument, in ticks: none, since the time comes below.
-        // SAFETY: By the contract of this function.
-        unsafe { bindings::bdev_end_io_acct(device, op.as_raw(), sectors, jiffies()) };
-    }
+    // SAFETY: By the contract of this function.
+    let whole = unsafe { other_disk(device) };
     // SAFETY: By the contract of this function; it is the offset of a 64-bit counter.
     unsafe { add(device, nsecs(op), ns) };
-    if whole != device {
+    if let Some(whole) = whole {
         // SAFETY: The disk is live; it is the offset of a 64-bit counter.
         unsafe { add(whole, nsecs(op), ns) };
     }
+    // SAFETY: By the contract of this function.
+    if !unsafe { is_current(device) } {
+        // It adds the time since its last argument, in ticks: none, since the time has been added.
+        // SAFETY: By the contract of this function.
+        return unsafe { bindings::bdev_end_io_acct(device, op.as_raw(), sectors, jiffies()) };
+    }
+    // SAFETY: By the contract of this function.
+    unsafe { add_ended(device, op, sectors) };
+    if let Some(whole) = whole {
+        // SAFETY: The disk is live.
+        unsafe { add_ended(whole, op, sectors) };
+    }
+}
+
+/// The disk that `device` is a partition of, if it is one.
+///
+/// # Safety
+///
+/// `device` must be live.
+#[inline(always)]
+unsafe fn other_disk(device: *mut bindings::block_device) -> Option<*mut bindings::block_device> {
+    // SAFETY: By the contract of this function; the disk of a partition lives as long, and both fields are constant.
+    let whole = unsafe { (*(*device).bd_disk).part0 };
+    (whole != device).then_some(whole)
 }
 
 /// Counts an I/O that ended, but for its time.
