@@ -240,6 +240,7 @@ const BACK: Drive = Drive {
     size: 8 * MIB,
     logical_block_size: 512,
     serial: Some(8 << 32),
+    diskseq: 0,
 };
 
 #[test]
@@ -333,8 +334,8 @@ fn a_piece_that_is_back_does_not_take_a_copy_of_another_along() {
     assert_eq!(
         apply(&kernel, text),
         [
-            "retarget v: target 1 /dev/a (8:0) [diskseq 8388608] -> /dev/a (8:0) [disk S34359738368], \
-             target 2 /dev/b (8:16) -> /dev/b (8:99), state lost -> live"
+            "retarget v: target 1 /dev/a (8:0) [diskseq 1] -> /dev/a (8:0) \
+             [disk S34359738368, diskseq 6], target 2 /dev/b (8:16) -> /dev/b (8:99), state lost -> live"
         ]
     );
 }

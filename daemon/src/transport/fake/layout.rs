@@ -26,6 +26,8 @@ pub struct Drive {
     /// What it says of itself, so that it is known again under other numbers; none for one that
     /// says nothing.
     pub serial: Option<u64>,
+    /// Sequence number of its disk, which [`Fake::add_drive`](super::Fake::add_drive) gives it.
+    pub diskseq: u64,
 }
 
 impl Drive {
@@ -37,17 +39,13 @@ impl Drive {
             size,
             logical_block_size: 512,
             serial: Some((u64::from(major) << 32) | u64::from(minor)),
+            diskseq: 0,
         }
     }
 
-    /// What tells it from a drive that has its number later: here, each number has one drive.
-    fn diskseq(&self) -> u64 {
-        (u64::from(self.major) << 20) | u64::from(self.minor)
-    }
-
-    /// Whether a target is on it.
+    /// Whether a target is on it, and not on a drive that had its numbers before.
     pub(super) fn is(&self, target: &Target) -> bool {
-        (self.major, self.minor) == (target.major, target.minor)
+        (self.major, self.minor, self.diskseq) == (target.major, target.minor, target.diskseq)
     }
 }
 
@@ -98,7 +96,7 @@ impl Layout {
                 path: wanted.path.clone(),
                 major: drive.major,
                 minor: drive.minor,
-                diskseq: drive.diskseq(),
+                diskseq: drive.diskseq,
                 start: stripe.map_or(layout.size, |chunk| number as u64 * chunk),
                 offset: range.start,
                 length,
@@ -112,7 +110,10 @@ impl Layout {
     /// No byte of a drive is in targets of two devices.
     pub(super) fn check_free(&self, device: &Device) -> Checked<()> {
         for (number, target) in self.targets.iter().enumerate() {
-            let drive = Drive::new(target.major, target.minor, 0);
+            let drive = Drive {
+                diskseq: target.diskseq,
+                ..Drive::new(target.major, target.minor, 0)
+            };
             let range = target.offset..target.offset + target.length;
             let mut others = device.targets.iter();
             if let Some(other) = others.find(|other| overlaps(other, &drive, &range)) {

@@ -32,6 +32,7 @@ impl Machine for Fake {
                 logical_block_size: drive.logical_block_size,
                 identity: Identity {
                     hardware: drive.serial.map(|serial| format!("S{serial}")),
+                    sequence: Some(drive.diskseq),
                     ..Identity::default()
                 },
             }),

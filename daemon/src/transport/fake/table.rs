@@ -25,6 +25,9 @@ pub(super) type Checked<T> = Result<T, Refusal>;
 /// Major number that the devices have as backing devices of others.
 pub(super) const SHUNT_MAJOR: u32 = 240;
 
+/// Sequence numbers of their disks begin here.
+const OWN_DISKS: u64 = 1 << 32;
+
 /// Drives, devices and their figures.
 #[derive(Debug, Default)]
 pub(super) struct Table {
@@ -32,6 +35,9 @@ pub(super) struct Table {
     paths: BTreeMap<String, Option<Drive>>,
     entries: BTreeMap<u32, Entry>,
     generation: u64,
+    /// Serial and sequence number of the disk that has each number, and of which disk came last.
+    disks: BTreeMap<(u32, u32), (Option<u64>, u64)>,
+    diskseq: u64,
     time: u64,
 }
 
@@ -71,8 +77,18 @@ pub(super) fn refuse<T>(errno: i32, text: impl Into<String>) -> Checked<T> {
 }
 
 impl Table {
+    /// Puts a drive at a path. It is the one that is there already if it has the numbers and the serial
+    /// number of that.
     pub(super) fn add_drive(&mut self, path: &str, drive: Drive) {
-        self.paths.insert(path.to_owned(), Some(drive));
+        let disk = self.disks.entry((drive.major, drive.minor));
+        let disk = disk.or_insert((drive.serial, 0));
+        if disk.1 == 0 || disk.0 != drive.serial {
+            self.diskseq += 1;
+            *disk = (drive.serial, self.diskseq);
+        }
+        let diskseq = disk.1;
+        self.paths
+            .insert(path.to_owned(), Some(Drive { diskseq, ..drive }));
     }
 
     pub(super) fn add_file(&mut self, path: &str) {
@@ -90,6 +106,7 @@ impl Table {
         let Some(Some(drive)) = self.paths.remove(path) else {
             return Vec::new();
         };
+        self.disks.remove(&(drive.major, drive.minor));
         let mut lost = Vec::new();
         for entry in self.entries.values_mut() {
             let targets = &mut entry.device.targets;
@@ -384,6 +401,7 @@ impl Table {
         if let Some(device) = devices.find(|device| device.path() == path) {
             return Ok(Drive {
                 logical_block_size: device.logical_block_size,
+                diskseq: OWN_DISKS + device.generation,
                 ..Drive::new(SHUNT_MAJOR, device.id, device.size)
             });
         }
