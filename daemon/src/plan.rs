@@ -281,10 +281,11 @@ fn map(wanted: &Wanted, found: &[Option<Drive>], asked: &Asked<'_>, plan: &mut P
         plan.waiting.push(waiting(wanted, found, false));
         return;
     };
+    let known = asked.memory.of_device(&wanted.name);
     let mut rows = wanted.targets.iter().zip(found);
     let stranger = rows.find_map(|(row, drive)| {
         let drive = drive.as_ref()?;
-        let stranger = asked.memory.is_stranger(&row.drive, drive);
+        let stranger = known.is_stranger(&row.drive, drive);
         stranger.then_some(drive)
     });
     match stranger {

@@ -24,12 +24,14 @@ pub(super) fn compare(
     plan: &mut Plan,
 ) {
     let settings = settings(wanted, device);
-    let rows = wanted.targets.iter().zip(found).zip(&device.targets);
+    let known = asked.memory.of_device(&wanted.name);
+    let count = device.targets.len().max(wanted.targets.len());
+    let rows = wanted.targets.iter().zip(found).enumerate();
     let rows: Vec<Row> = rows
-        .enumerate()
-        .map(|(number, ((wanted, drive), target))| {
-            let title = table::title(device, number);
-            Row::of(wanted, drive.as_ref(), target, asked.memory, &title)
+        .map(|(number, (wanted, drive))| {
+            let title = table::title(count, number);
+            let target = device.targets.get(number);
+            Row::of(wanted, drive.as_ref(), target, &known, &title)
         })
         .collect();
     let anew = anew(wanted, device);
@@ -119,18 +121,14 @@ fn table_change(
     let mut differences = Vec::new();
     if before != after {
         differences.push(Difference::new("targets", before, after));
-        // What is added has no row before it to be shown with.
-        let added = wanted.targets.iter().zip(found).enumerate().skip(before);
-        differences.extend(added.map(|(number, (wanted, drive))| {
-            let to = match drive {
-                Some(drive) => row::numbered(drive),
-                None => shown(&wanted.drive.to_string()),
-            };
-            Difference::new(format!("target {}", number + 1), "none", to)
-        }));
     }
     let of_rows = rows.iter().flat_map(|row| &row.differences);
     differences.extend(of_rows.cloned());
+    // What is taken away has no row.
+    let away = device.targets.iter().enumerate().skip(after);
+    differences.extend(away.map(|(number, target)| {
+        Difference::new(table::title(before, number), row::was(target), "none")
+    }));
     let is_lost = device
         .targets
         .iter()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which drive each name of the files led to while a device was on it. With it the plan knows a drive
-//! again that comes back under other numbers, and one that only has the name of another. The daemon
-//! keeps one; `shunt apply`, whose plan a person can read before, needs none.
+//! Which drive each name of a file led to while the device that is wanted there was on it. With it the
+//! plan knows a drive again that comes back under other numbers, and one that only has the name of another.
+//! The daemon keeps one; `shunt apply`, whose plan a person can read before, needs none.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,13 @@ use super::row;
 use crate::{
     config::{DriveName, Wanted},
     machine::{Drive, Found, Identity, Machine},
-    model::{Device, State},
+    model::{Device, State, Target},
 };
 
-/// What names led to.
+/// What names led to, for each device that has them: one of two that share a name may have been mapped
+/// anew when that led elsewhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Memory(BTreeMap<DriveName, Seen>);
+pub struct Memory(BTreeMap<DriveName, BTreeMap<String, Seen>>);
 
 /// A drive as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,20 +34,21 @@ impl Memory {
             let Some(device) = present.iter().find(|device| device.name == wanted.name) else {
                 continue;
             };
-            for (row, target) in wanted.targets.iter().zip(&device.targets) {
+            for (number, row) in wanted.targets.iter().enumerate() {
                 let Found::Drive(drive) = machine.find(&row.drive) else {
                     continue;
                 };
-                if row::is_on(&drive, target) {
-                    if !self.contradicts(&row.drive, &drive) {
-                        self.0.insert(row.drive.clone(), Seen::from(&drive));
-                    }
-                } else if self.of(&row.drive).is_none() {
-                    let seen = had_the_name(present, &row.drive);
-                    self.0.extend(
-                        seen.unwrap_or_else(|| Some(Seen::from(&drive)))
-                            .map(|seen| (row.drive.clone(), seen)),
-                    );
+                let target = device.targets.get(number);
+                let seen = if target.is_some_and(|target| row::is_on(&drive, target)) {
+                    Some(Seen::from(&drive))
+                } else if let Some(seen) = self.of_device(&wanted.name).of(&row.drive) {
+                    Some(seen.clone())
+                } else {
+                    had_the_name(present, &row.drive, &drive)
+                };
+                if let Some(seen) = seen {
+                    let of_name = self.0.entry(row.drive.clone()).or_default();
+                    of_name.insert(wanted.name.clone(), seen);
                 }
             }
         }
@@ -59,44 +61,72 @@ impl Memory {
             .retain(|name, _| rows().any(|row| row.drive == *name));
     }
 
-    /// What a name led to, if it is known.
-    pub(super) fn of(&self, name: &DriveName) -> Option<&Seen> {
-        self.0.get(name)
+    /// What a device goes by.
+    pub(super) fn of_device<'a>(&'a self, device: &'a str) -> Known<'a> {
+        Known {
+            memory: self,
+            device,
+        }
     }
+}
 
-    /// Whether a drive has the numbers of the one that the name led to and is another: that one went,
-    /// and the kernel's word of it is still to be read.
-    pub(super) fn contradicts(&self, name: &DriveName, drive: &Drive) -> bool {
-        self.of(name).is_some_and(|seen| {
-            seen.number == drive.number() && seen.identity.is_of_another_disk(&drive.identity)
-        })
+/// What is known of names as one device has them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known<'a> {
+    memory: &'a Memory,
+    device: &'a str,
+}
+
+impl<'a> Known<'a> {
+    /// What a name led to, for this device or else for another.
+    pub(super) fn of(&self, name: &DriveName) -> Option<&'a Seen> {
+        let devices = self.memory.0.get(name)?;
+        devices.get(self.device).or_else(|| devices.values().next())
     }
 
     /// Whether a name leads to another drive than it did, or to one of which that cannot be told.
     pub(super) fn is_stranger(&self, name: &DriveName, drive: &Drive) -> bool {
         self.of(name).is_some_and(|seen| {
+            let one_number = seen.number == drive.number();
+            let sequences = (seen.identity.sequence, drive.identity.sequence);
+            if let (true, (Some(before), Some(now))) = (one_number, sequences) {
+                if before == now {
+                    return false;
+                }
+            }
+            let there_still = || one_number && !seen.identity.is_of_another_disk(&drive.identity);
             let same = seen.identity.is_same(&drive.identity);
-            let there_still = || {
-                seen.number == drive.number() && !seen.identity.is_of_another_disk(&drive.identity)
-            };
             !same.unwrap_or_else(there_still)
         })
     }
 }
 
-/// What devices say of a name that leads elsewhere now: none if they do not have it, else the drive that
-/// had it, if that is there still.
-fn had_the_name(present: &[Device], name: &DriveName) -> Option<Option<Seen>> {
-    let DriveName::Path(path) = name else {
-        return None;
-    };
+/// What a name leads to that is new, by what devices say of it: if one is on a drive that had it, that
+/// one; if one has lost it, nothing.
+fn had_the_name(present: &[Device], name: &DriveName, drive: &Drive) -> Option<Seen> {
     let mut targets = present.iter().flat_map(|device| &device.targets);
-    let target = targets.find(|target| target.path == *path)?;
-    let seen = Seen {
-        number: target.number(),
-        identity: Identity::default(),
+    let DriveName::Path(path) = name else {
+        return Some(Seen::from(drive));
     };
-    Some(Some(seen).filter(|_| target.state != State::Lost))
+    match targets.find(|target| target.path == *path) {
+        Some(target) if target.state == State::Lost => None,
+        Some(target) if !row::is_on(drive, target) => Some(Seen {
+            number: target.number(),
+            identity: Identity {
+                sequence: Some(target.diskseq),
+                ..Identity::default()
+            },
+        }),
+        _ => Some(Seen::from(drive)),
+    }
+}
+
+impl Seen {
+    /// Whether a target is on it, or was, and not on a drive that had its numbers before or has them now.
+    pub(super) fn had(&self, target: &Target) -> bool {
+        let sequence = self.identity.sequence;
+        self.number == target.number() && sequence.is_none_or(|seen| seen == target.diskseq)
+    }
 }
 
 impl From<&Drive> for Seen {

@@ -2,7 +2,7 @@
 //! One row of a table that is wanted, judged for itself: how the target that a device has there stands
 //! to it. What follows from the verdicts over all rows is decided in one place, `compare`.
 
-use super::{Difference, Memory};
+use super::{Difference, memory::Known};
 use crate::{
     config::{DriveName, WantedTarget},
     machine::{Drive, Identity},
@@ -40,23 +40,26 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// Judges a target; `title` is what it is called.
+    /// Judges a target, or that there is none; `title` is what it is called.
     pub(super) fn of(
         wanted: &WantedTarget,
         drive: Option<&Drive>,
-        target: &Target,
-        memory: &Memory,
+        target: Option<&Target>,
+        known: &Known<'_>,
         title: &str,
     ) -> Self {
-        let verdict = verdict(wanted, drive, target, memory);
+        let Some(target) = target else {
+            return Self::new(wanted, drive, known, title);
+        };
+        let verdict = verdict(wanted, drive, target, known);
         let mut differences = Vec::new();
         if !matches!(verdict, Verdict::Same | Verdict::Missing) {
             let moved = matches!(verdict, Verdict::Moved(_));
-            let seen = memory.of(&wanted.drive).map(|seen| &seen.identity);
+            let seen = known.of(&wanted.drive).filter(|seen| seen.had(target));
             differences.extend(match drive {
-                Some(drive) if is_on_or_was(drive, target) => {
-                    moved.then(|| with_the_same_numbers(drive, target, seen, title))
-                }
+                Some(drive) if is_on_or_was(drive, target) => moved.then(|| {
+                    with_the_same_numbers(drive, target, seen.map(|seen| &seen.identity), title)
+                }),
                 _ => Some(of_drive(wanted, drive, target, title)),
             });
         }
@@ -79,6 +82,16 @@ impl Row {
         }
     }
 
+    /// A row that the table does not have yet.
+    fn new(wanted: &WantedTarget, drive: Option<&Drive>, known: &Known<'_>, title: &str) -> Self {
+        let stranger = drive.is_some_and(|drive| known.is_stranger(&wanted.drive, drive));
+        Self {
+            verdict: Verdict::Other { stranger },
+            elsewhere: true,
+            differences: vec![Difference::new(title, "none", now(wanted, drive))],
+        }
+    }
+
     /// Whether the file wants something else than there is, whoever changed it.
     pub(super) fn differs(&self) -> bool {
         self.elsewhere || matches!(self.verdict, Verdict::Other { .. })
@@ -89,23 +102,20 @@ fn verdict(
     wanted: &WantedTarget,
     drive: Option<&Drive>,
     target: &Target,
-    memory: &Memory,
+    known: &Known<'_>,
 ) -> Verdict {
     let lost = target.state == State::Lost;
-    let seen = memory.of(&wanted.drive);
-    let seen = seen.filter(|seen| seen.number == target.number());
+    let seen = known.of(&wanted.drive);
+    let seen = seen.filter(|seen| seen.had(target));
     let by_name = seen.is_some() || names(wanted, drive, target);
     match drive {
         None if !by_name => Verdict::Other { stranger: false },
         None if lost => Verdict::Missing,
         None => Verdict::Same,
-        Some(drive) if is_on(drive, target) => match memory.contradicts(&wanted.drive, drive) {
-            true => Verdict::Moved(ANOTHER),
-            false => Verdict::Same,
-        },
+        Some(drive) if is_on(drive, target) => Verdict::Same,
         Some(_) if !lost && by_name => Verdict::Moved(NAME),
         Some(drive) if !by_name && !is_on_or_was(drive, target) => Verdict::Other {
-            stranger: memory.is_stranger(&wanted.drive, drive),
+            stranger: known.is_stranger(&wanted.drive, drive),
         },
         Some(drive) => match seen.map(|seen| seen.identity.is_same(&drive.identity)) {
             Some(Some(true)) => Verdict::Back,
@@ -177,11 +187,7 @@ fn of_drive(
     target: &Target,
     title: &str,
 ) -> Difference {
-    let to = match drive {
-        Some(drive) => numbered(drive),
-        None => shown(&wanted.drive.to_string()),
-    };
-    Difference::new(title, was(target), to)
+    Difference::new(title, was(target), now(wanted, drive))
 }
 
 /// A drive that has the numbers of the one before, which show nothing then: with what else there is to
@@ -202,8 +208,16 @@ fn with_the_same_numbers(
     Difference::new(title, from, format!("{} [{after}]", numbered(drive)))
 }
 
+/// The drive of a row, with its numbers if it is there.
+fn now(wanted: &WantedTarget, drive: Option<&Drive>) -> String {
+    match drive {
+        Some(drive) => numbered(drive),
+        None => shown(&wanted.drive.to_string()),
+    }
+}
+
 /// The drive that a target is on or was on: `/dev/sdb (8:16)`
-fn was(target: &Target) -> String {
+pub(super) fn was(target: &Target) -> String {
     let path = shown(&target.path);
     format!("{path} ({}:{})", target.major, target.minor)
 }

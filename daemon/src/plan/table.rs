@@ -10,9 +10,9 @@ use crate::{
     model::{Device, DeviceSpec, TargetSpec},
 };
 
-/// What a target of a device is called.
-pub(super) fn title(device: &Device, number: usize) -> String {
-    match device.targets.len() {
+/// What a target is called, if so many are there or wanted.
+pub(super) fn title(count: usize, number: usize) -> String {
+    match count {
         1 => "target".to_owned(),
         _ => format!("target {}", number + 1),
     }

@@ -9,6 +9,8 @@ use crate::{
     transport::fake::{Drive, Fake},
 };
 
+mod memory;
+
 const MIB: u64 = 1 << 20;
 
 /// A kernel with drives a to d of 8 MiB.
