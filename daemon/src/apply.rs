@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, fmt};
 use crate::{
     client::Client,
     config::Wanted,
+    drive::OpenDrive,
     error::{Error, Result},
     machine::Machine,
     model::{Device, DeviceChange, DeviceSpec, Selector},
@@ -98,6 +99,7 @@ pub fn apply<T: Transport, M: Machine>(
             .map(|step| (step, Error::TakenBack.into()))
             .collect();
         let before = applied.done.len();
+        let mut elsewhere = false;
         for step in steps {
             match carry_out(client, &step) {
                 Ok(device) => {
@@ -108,10 +110,14 @@ pub fn apply<T: Transport, M: Machine>(
                     error: error @ (Error::NotLoaded | Error::Unloaded),
                     ..
                 }) => return Err(error),
-                Err(failed) => applied.failed.push((step, failed)),
+                Err(failed) => {
+                    elsewhere |= matches!(failed.error, Error::LedElsewhere { .. });
+                    applied.failed.push((step, failed));
+                }
             }
         }
-        if applied.done.len() == before {
+        // A plan with another drive is one that nobody could see before.
+        if elsewhere || applied.done.len() == before {
             return Ok(applied);
         }
     }
@@ -131,6 +137,11 @@ pub fn carry_out<T: Transport>(client: &mut Client<T>, step: &Step) -> Result<De
             stats,
             read_only,
         } => {
+            // What is not as it was planned is found before anything is changed.
+            let drives = match table {
+                Some((targets, _)) => client.open(targets)?,
+                None => Vec::new(),
+            };
             let settings = |stats, read_only| DeviceChange::Settings { stats, read_only };
             let table = table.clone();
             let table = table.map(|(targets, stripe)| DeviceChange::Retarget { targets, stripe });
@@ -148,7 +159,8 @@ pub fn carry_out<T: Transport>(client: &mut Client<T>, step: &Step) -> Result<De
             let selector = Selector::of(before);
             let (mut device, mut moved, mut locked) = (before.clone(), false, false);
             for change in changes.into_iter().flatten() {
-                match client.change_device(&selector, &change) {
+                let to: &[OpenDrive] = if is_table(&change) { &drives } else { &[] };
+                match client.change_device_to(&selector, &change, to) {
                     Ok(changed) => device = changed,
                     Err(error) => {
                         let left = match moved {
@@ -178,12 +190,15 @@ fn remap<T: Transport>(
     spec: &DeviceSpec,
     back: Option<&DeviceSpec>,
 ) -> Result<Device, Failed> {
+    // Once it is unmapped there is no other way back than by drives that are known.
+    let drives = client.open(&spec.targets)?;
+    let back = back.and_then(|back| Some((back, client.open(&back.targets).ok()?)));
     unmap(client, &Selector::of(before)).map_err(|why| why.error)?;
-    let error = match client.create_device(spec) {
+    let error = match client.create_device_on(spec, &drives) {
         Ok(device) => return Ok(device),
         Err(error) => error,
     };
-    let again = back.map(|back| client.create_device(back));
+    let again = back.map(|(back, drives)| client.create_device_on(back, &drives));
     let left = match again {
         Some(Ok(_)) => Left::AsItWas,
         Some(Err(_)) | None => Left::Gone,

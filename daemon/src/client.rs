@@ -67,18 +67,30 @@ impl<T: Transport> Client<T> {
     }
 
     /// Opens the drive of each target of a table, those of the same path once.
-    fn open(&mut self, targets: &[TargetSpec]) -> Result<Vec<OpenDrive>> {
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if one cannot be opened, [`Error::LedElsewhere`] if one is not what was planned.
+    pub fn open(&mut self, targets: &[TargetSpec]) -> Result<Vec<OpenDrive>> {
         let mut opened: HashMap<&str, OpenDrive> = HashMap::new();
         let mut drives = Vec::with_capacity(targets.len());
         for (number, target) in targets.iter().enumerate() {
-            if let Some(drive) = opened.get(&*target.path) {
-                drives.push(drive.clone());
-                continue;
-            }
-            let drive = match self.transport.open_drive(&target.path) {
-                Ok(drive) => drive,
-                Err(refusal) => return Err(self.unopened(refusal, number)),
+            let drive = match opened.get(&*target.path) {
+                Some(drive) => drive.clone(),
+                None => match self.transport.open_drive(&target.path) {
+                    Ok(drive) => drive,
+                    Err(refusal) => return Err(self.unopened(refusal, number)),
+                },
             };
+            if let (Some(planned), Some(found)) = (target.planned, drive.id()) {
+                if !planned.is(&found) {
+                    let path = target.path.clone();
+                    return Err(Error::LedElsewhere {
+                        path,
+                        planned,
+                        found,
+                    });
+                }
+            }
             opened.insert(&target.path, drive.clone());
             drives.push(drive);
         }
@@ -119,7 +131,15 @@ impl<T: Transport> Client<T> {
     /// [`Error::Refused`] with the kernel's words; then nothing was made.
     pub fn create_device(&mut self, spec: &DeviceSpec) -> Result<Device> {
         let drives = self.open(&spec.targets)?;
-        let answers = self.change(request::create_device(spec, &drives)?)?;
+        self.create_device_on(spec, &drives)
+    }
+
+    /// As [`create_device`](Self::create_device), on drives that were [opened](Self::open) before.
+    ///
+    /// # Errors
+    /// As [`create_device`](Self::create_device).
+    pub fn create_device_on(&mut self, spec: &DeviceSpec, drives: &[OpenDrive]) -> Result<Device> {
+        let answers = self.change(request::create_device(spec, drives)?)?;
         self.answered(&answers, || Selector::name(&spec.name))
     }
 
@@ -133,7 +153,20 @@ impl<T: Transport> Client<T> {
             DeviceChange::Retarget { targets, .. } => self.open(targets)?,
             _ => Vec::new(),
         };
-        let answers = self.change(request::change_device(selector, change, &drives)?)?;
+        self.change_device_to(selector, change, &drives)
+    }
+
+    /// As [`change_device`](Self::change_device), to drives that were [opened](Self::open) before.
+    ///
+    /// # Errors
+    /// As [`change_device`](Self::change_device).
+    pub fn change_device_to(
+        &mut self,
+        selector: &Selector,
+        change: &DeviceChange,
+        drives: &[OpenDrive],
+    ) -> Result<Device> {
+        let answers = self.change(request::change_device(selector, change, drives)?)?;
         self.answered(&answers, || selector.clone())
     }
 

@@ -3,24 +3,29 @@
 //! settled once, in the sender's own process.
 
 use std::{
-    fs::OpenOptions,
+    fs::{self, File, OpenOptions},
     io,
     os::{
-        fd::{AsRawFd, OwnedFd},
-        unix::fs::{FileTypeExt, OpenOptionsExt},
+        fd::AsRawFd,
+        unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
     },
     sync::Arc,
 };
 
 use nix::libc::{
-    EACCES, EMFILE, ENFILE, ENODEV, ENOENT, ENOTBLK, ENOTDIR, ENXIO, EROFS, O_NOCTTY, O_NONBLOCK,
+    self, EACCES, EMFILE, ENFILE, ENODEV, ENOENT, ENOTBLK, ENOTDIR, ENXIO, EROFS, O_NOCTTY,
+    O_NONBLOCK,
 };
 
-use crate::error::Refusal;
+use crate::{error::Refusal, model::DriveId};
 
 /// A drive that stays open until its request is answered; every clone is the same file.
 #[derive(Clone, Debug, Default)]
-pub struct OpenDrive(Option<Arc<OwnedFd>>);
+pub struct OpenDrive {
+    /// None in memory.
+    file: Option<Arc<File>>,
+    id: Option<DriveId>,
+}
 
 impl OpenDrive {
     /// Opens a drive, for writing, too, if the sender may write to it: the kernel says whether it needs that.
@@ -45,17 +50,52 @@ impl OpenDrive {
             Ok(false) => Err(io::Error::from_raw_os_error(ENOTBLK)),
             Err(why) => Err(why),
         };
-        match opened {
-            Ok(file) => Ok(Self(Some(Arc::new(file.into())))),
+        let identified = opened.and_then(|file| Ok((id_of(&file)?, file)));
+        match identified {
+            Ok((id, file)) => Ok(Self {
+                file: Some(Arc::new(file)),
+                id: Some(id),
+            }),
             Err(why) => Err(refusal(&why)),
         }
     }
 
+    /// A drive in memory.
+    pub fn in_memory(id: DriveId) -> Self {
+        let id = Some(id);
+        Self { file: None, id }
+    }
+
+    /// Which drive was opened, whatever its path leads to by now; none if that is not known.
+    pub fn id(&self) -> Option<DriveId> {
+        self.id
+    }
+
     /// Number of the descriptor; none in memory.
     pub fn number(&self) -> Option<u32> {
-        let file = self.0.as_ref()?;
+        let file = self.file.as_ref()?;
         u32::try_from(file.as_raw_fd()).ok()
     }
+}
+
+/// Which drive a file is, by what sysfs says of its numbers now. A disk that had them when somebody looked
+/// before the file was opened, and has them after it, had them when it was opened: no disk gets a sequence
+/// number again.
+fn id_of(file: &File) -> io::Result<DriveId> {
+    let number = file.metadata()?.rdev();
+    let (major, minor) = (libc::major(number), libc::minor(number));
+    let place = format!("/sys/dev/block/{major}:{minor}");
+    // A partition has none of its own.
+    let files = ["diskseq", "../diskseq"].map(|file| format!("{place}/{file}"));
+    let diskseq = files.iter().find_map(|file| {
+        let text = fs::read_to_string(file).ok()?;
+        text.trim().parse().ok()
+    });
+    Ok(DriveId {
+        major,
+        minor,
+        diskseq,
+    })
 }
 
 fn refusal(why: &io::Error) -> Refusal {

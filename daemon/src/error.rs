@@ -4,6 +4,8 @@
 
 use std::{fmt, io};
 
+use crate::{model::DriveId, words::shown};
+
 /// Result of a call of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -32,6 +34,15 @@ pub enum Error {
     Unsettled(u32),
     /// A change was made and is not there any more.
     TakenBack,
+    /// A path leads to another drive than when this was planned; nothing was changed.
+    LedElsewhere {
+        /// The path.
+        path: String,
+        /// The drive that it led to.
+        planned: DriveId,
+        /// The drive that it leads to.
+        found: DriveId,
+    },
 }
 
 /// A refusal of the kernel.
@@ -76,6 +87,15 @@ impl fmt::Display for Error {
             Self::TakenBack => f.write_str(
                 "it was done and is not so any more: somebody else takes it back, such as a shuntd that \
                  keeps to another file",
+            ),
+            Self::LedElsewhere {
+                path,
+                planned,
+                found,
+            } => write!(
+                f,
+                "{} led to {planned} when this was planned and leads to {found} now",
+                shown(path)
             ),
             Self::Unsettled(attempts) => write!(
                 f,

@@ -54,8 +54,9 @@ pub mod world;
 pub use client::Client;
 pub use error::{Error, Refusal, Result};
 pub use model::{
-    Bucket, Capabilities, Device, DeviceCaps, DeviceChange, DeviceSpec, Histogram, Notification,
-    Op, OpStats, QueueMode, Reason, Sample, Selector, State, Stats, StatsMode, Target, TargetSpec,
+    Bucket, Capabilities, Device, DeviceCaps, DeviceChange, DeviceSpec, DriveId, Histogram,
+    Notification, Op, OpStats, QueueMode, Reason, Sample, Selector, State, Stats, StatsMode,
+    Target, TargetSpec,
 };
 pub use monitor::{Monitor, Update};
 pub use stream::{Figures, Stream};

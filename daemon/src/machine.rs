@@ -2,7 +2,10 @@
 //! What a machine has besides the devices of shunt: drives, what they stand on, who uses them. The
 //! plan looks drives up here, the programs explain refusals with it.
 
-use crate::{config::DriveName, model::Target};
+use crate::{
+    config::DriveName,
+    model::{DriveId, Target},
+};
 
 mod drives;
 mod identity;
@@ -68,5 +71,14 @@ impl Drive {
     /// Its numbers.
     pub fn number(&self) -> (u32, u32) {
         (self.major, self.minor)
+    }
+
+    /// Which drive it is, as long as the machine runs.
+    pub fn id(&self) -> DriveId {
+        DriveId {
+            major: self.major,
+            minor: self.minor,
+            diskseq: self.identity.sequence,
+        }
     }
 }

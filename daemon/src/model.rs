@@ -9,10 +9,12 @@ pub use shunt_uapi::{Op, Reason};
 use crate::{units::Bytes, words::shown};
 
 mod caps;
+mod drive_id;
 mod stats;
 mod values;
 
 pub use caps::{Capabilities, DeviceCaps, capability};
+pub use drive_id::DriveId;
 pub use stats::{Bucket, Histogram, OpStats, Sample, Stats};
 pub use values::{QueueMode, State, StatsMode};
 
@@ -170,6 +172,9 @@ pub struct TargetSpec {
     pub offset: u64,
     /// Length in bytes; none for all from `offset` to the end of the backing device.
     pub length: Option<u64>,
+    /// The backing device that the path led to when this was planned; it is taken only if it does so
+    /// still. None for whatever the path leads to.
+    pub planned: Option<DriveId>,
 }
 
 impl TargetSpec {
@@ -179,6 +184,7 @@ impl TargetSpec {
             path: path.into(),
             offset: 0,
             length: None,
+            planned: None,
         }
     }
 }

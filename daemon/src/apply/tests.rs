@@ -51,6 +51,55 @@ fn what_one_device_gives_up_another_takes() {
 }
 
 #[test]
+fn what_leads_elsewhere_once_it_is_opened_is_refused_and_nothing_is_changed() {
+    for (before, after) in [
+        ("", "to = '/dev/d1'"),
+        ("to = '/dev/d0'", "to = '/dev/d1'\nread-only = true"),
+        ("to = '/dev/d0'", "to = ['/dev/d0', '/dev/d1']"),
+        ("to = '/dev/d0'", "to = '/dev/d1'\nqueue = 'mq'"),
+        ("to = '/dev/d1'", "to = '/dev/d1'\nqueue = 'mq'"),
+    ] {
+        let kernel = kernel();
+        let file = |entry: &str| match entry {
+            "" => Vec::new(),
+            entry => parsed(&format!("[device.v]\n{entry}\n")),
+        };
+        apply_to(&kernel, &file(before));
+        let present = kernel.devices();
+        kernel.turn_at_open("/dev/d1", Drive::new(8, 99, 16 * MIB));
+        let applied = apply_to(&kernel, &file(after));
+        assert!(applied.done.is_empty(), "{applied:?}");
+        assert_eq!(
+            applied.failed[0].1.to_string(),
+            "/dev/d1 led to 8:16 (diskseq 2) when this was planned and leads to 8:99 (diskseq 7) now; it \
+             stays as it was"
+        );
+        assert_eq!(kernel.devices(), present, "{after}");
+        // Who looks again takes what there is.
+        let applied = apply_to(&kernel, &file(after));
+        assert_eq!((applied.done.len(), applied.failed.len()), (1, 0));
+    }
+}
+
+#[test]
+fn apply_does_nothing_that_was_in_no_plan_before_it() {
+    let kernel = kernel();
+    let file =
+        |v: &str, w: &str| parsed(&format!("[device.v]\nto = '{v}'\n[device.w]\nto = '{w}'\n"));
+    apply_to(&kernel, &file("/dev/d0", "/dev/d2"));
+    kernel.turn_at_open("/dev/d1", Drive::new(8, 99, 16 * MIB));
+    let applied = apply_to(&kernel, &file("/dev/d1", "/dev/d3"));
+    let error = &applied.failed[0].1.error;
+    assert!(matches!(error, Error::LedElsewhere { .. }), "{applied:?}");
+    let devices = kernel.devices();
+    let minors: Vec<_> = devices
+        .iter()
+        .map(|device| device.targets[0].minor)
+        .collect();
+    assert_eq!(minors, [0, 48]);
+}
+
+#[test]
 fn a_device_may_stand_on_one_that_is_mapped_with_it() {
     let kernel = kernel();
     let wanted = parsed("[device.upper]\nto = '/dev/shunt0'\n[device.lower]\nto = '/dev/d0'\n");

@@ -27,10 +27,12 @@ pub(super) fn specs(
 ) -> Option<Vec<TargetSpec>> {
     let rows = wanted.targets.iter().zip(found).enumerate();
     let specs = rows.map(|(number, (target, drive))| {
+        let drive = drive.as_ref()?;
         Some(TargetSpec {
-            path: drive.as_ref()?.path.clone(),
+            path: drive.path.clone(),
             offset: target.offset,
-            length: length(wanted, number, drive.as_ref(), device),
+            length: length(wanted, number, Some(drive), device),
+            planned: Some(drive.id()),
         })
     });
     specs.collect()
@@ -72,6 +74,7 @@ pub(super) fn as_it_is(device: &Device, machine: &dyn Machine) -> Option<DeviceS
             path: target.path.clone(),
             offset: target.offset,
             length: Some(target.length).filter(|_| !grows),
+            planned: Some(drive.id()),
         })
     });
     Some(DeviceSpec {

@@ -29,6 +29,8 @@ pub(super) struct Kept {
     pub(super) idle: Option<Step>,
     /// A step that the kernel is at.
     pub(super) begun: Option<Step>,
+    /// A step that came too late: a path led elsewhere when it was opened.
+    pub(super) late: Option<Step>,
     /// When it was made as it is wanted by itself.
     restores: VecDeque<Instant>,
 }

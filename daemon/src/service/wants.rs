@@ -16,6 +16,7 @@ use super::{News, Presence, kept::Kept};
 use crate::{
     apply::{Failed, Left},
     config::{self, Policy, Problem, Wanted},
+    error::Error,
     machine::Machine,
     model::{Device, Reason},
     plan::{Action, Authority, Memory, Plan, Step, plan},
@@ -219,12 +220,14 @@ impl Wants {
         }
     }
 
-    fn step_of(&self, name: &str, present: &[Device]) -> Option<Step> {
+    fn step_of(&mut self, name: &str, present: &[Device]) -> Option<Step> {
         let wanted = self.devices.iter().find(|wanted| wanted.name == name)?;
-        let mut device = present.iter().filter(|device| device.name == name);
-        let device = device.next().map_or(&[][..], std::slice::from_ref);
         let wanted = std::slice::from_ref(wanted);
         let machine = (self.machine)();
+        // What a name leads to now is what it means, should it lead elsewhere before the step is done.
+        self.memory.learn(wanted, present, &*machine);
+        let mut device = present.iter().filter(|device| device.name == name);
+        let device = device.next().map_or(&[][..], std::slice::from_ref);
         let mut plan = plan(wanted, device, &*machine, &self.memory, self.authority);
         plan.steps.pop().filter(|step| self.may(step).is_ok())
     }
@@ -354,6 +357,7 @@ impl Wants {
         let kept = self.kept.entry(step.device.clone()).or_default();
         kept.begun = None;
         kept.told = None;
+        kept.late = None;
         kept.idle = match &step.action {
             Action::Change { before, .. } if before == device => Some(step.clone()),
             _ => None,
@@ -375,6 +379,17 @@ impl Wants {
         let text = format!("{place}: cannot {verb} {}: {failed}", shown(name));
         kept.tell(Level::Error, &text);
         self.unsettled = true;
+        if let Error::LedElsewhere { .. } = failed.error {
+            // What there is now may ask for something else, and nothing may tell of it any more. The same
+            // again would come too late again.
+            if kept.late.as_ref() != Some(step) {
+                self.pending = Some(match self.pending {
+                    Some(Authority::Reload) => Authority::Reload,
+                    _ => self.authority,
+                });
+            }
+            kept.late = Some(step.clone());
+        }
         let remapped = matches!(step.action, Action::Remap { .. });
         let unmapped = matches!(failed.error.errno(), Some(ENODEV | ESTALE));
         let wanted = self.devices.iter().find(|wanted| wanted.name == *name);

@@ -13,7 +13,7 @@
 //! ```
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     ffi::CStr,
     os::fd::{AsFd, BorrowedFd},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -26,8 +26,11 @@ use shunt_uapi::{INTERVAL_DEFAULT, INTERVAL_MAX, INTERVAL_MIN, cmd, group};
 use super::{Arrivals, Dump, Events, Received, Transport};
 use crate::{
     client::Client,
+    drive::OpenDrive,
     error::{Error, Refusal, Result},
-    model::{Device, DeviceCaps, DeviceChange, Notification, Op, Reason, Sample, Selector},
+    model::{
+        Device, DeviceCaps, DeviceChange, DriveId, Notification, Op, Reason, Sample, Selector,
+    },
     wire::{Message, attr::Writer, caps, event, reply, request, stats},
 };
 
@@ -65,6 +68,8 @@ struct Kernel {
     room: usize,
     interruptions: u32,
     lose_next: bool,
+    /// What paths lead to once they were opened.
+    turning: BTreeMap<String, Drive>,
     /// Whether all drives have their names.
     settled: bool,
 }
@@ -102,6 +107,7 @@ impl Default for Kernel {
             room: ROOM,
             interruptions: 0,
             lose_next: false,
+            turning: BTreeMap::new(),
             settled: true,
         }
     }
@@ -116,6 +122,17 @@ impl Fake {
     /// Puts a drive at a path.
     pub fn add_drive(&self, path: &str, drive: Drive) {
         self.kernel().table.add_drive(path, drive);
+    }
+
+    /// Lets a path lead to another drive from the moment on in which it is opened next, after who opens
+    /// it has looked where it leads.
+    pub fn turn_at_open(&self, path: &str, drive: Drive) {
+        self.kernel().turning.insert(path.to_owned(), drive);
+    }
+
+    /// Whether a path that [`turn_at_open`](Self::turn_at_open) was told of was not opened yet.
+    pub fn is_turning(&self, path: &str) -> bool {
+        self.kernel().turning.contains_key(path)
     }
 
     /// Lets a drive answer no more, or again: whoever opens it waits meanwhile.
@@ -357,6 +374,22 @@ fn caps_message(caps: &DeviceCaps) -> Result<Option<Message>> {
 
 impl Transport for Fake {
     type Events = FakeEvents;
+
+    fn open_drive(&mut self, path: &str) -> std::result::Result<OpenDrive, Refusal> {
+        let mut kernel = self.kernel();
+        if let Some(drive) = kernel.turning.remove(path) {
+            kernel.table.add_drive(path, drive);
+        }
+        // What is no drive the request finds out.
+        let drive = kernel.table.drive(path).ok();
+        Ok(drive.map_or_else(OpenDrive::default, |drive| {
+            OpenDrive::in_memory(DriveId {
+                major: drive.major,
+                minor: drive.minor,
+                diskseq: Some(drive.diskseq),
+            })
+        }))
+    }
 
     fn request(&mut self, message: &Message) -> Result<Vec<Message>> {
         self.open(message);

@@ -356,6 +356,7 @@ fn target(text: &str) -> Result<TargetSpec, String> {
         path: absolute.to_owned(),
         offset: offset.unwrap_or(0),
         length,
+        planned: None,
     })
 }
 

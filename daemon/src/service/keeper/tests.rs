@@ -437,11 +437,11 @@ fn what_somebody_else_does_between_two_steps_is_seen_before_the_second() {
 fn its_own_remap_that_failed_is_not_taken_for_somebody_elses_unmap() {
     let mut stage = Stage::new("half", V);
     // It sees the drive, while the kernel cannot open it for a moment.
-    let looks = Fake::new();
-    looks.add_drive("/dev/a", Drive::new(8, 0, 8 * MIB));
+    let looks = Stage::new("half-looks", "").kernel.clone();
     let mut keeper = Keeper::start(stage.kernel.clone(), |_| {}).unwrap();
+    let machine = looks.clone();
     keeper.keep_to(Wants::of_file(&stage.file, false, move || {
-        Box::new(looks.clone())
+        Box::new(machine.clone())
     }));
     stage.keeper = Some(keeper);
     stage.turn();
@@ -453,10 +453,37 @@ fn its_own_remap_that_failed_is_not_taken_for_somebody_elses_unmap() {
     stage.kernel.set_hung("/dev/a", false);
     stage.settle();
     assert_eq!(stage.devices(), []);
-    stage.kernel.add_drive("/dev/a", Drive::new(8, 0, 8 * MIB));
+    looks.remove_drive("/dev/a");
+    for kernel in [&looks, &stage.kernel] {
+        kernel.add_drive("/dev/a", Drive::new(8, 0, 8 * MIB));
+    }
     stage.news(News::Came);
     assert_eq!(stage.devices(), on(&[("v", "/dev/a")]));
     assert_eq!(stage.kernel.devices()[0].queue, crate::QueueMode::Mq);
+}
+
+#[test]
+fn what_leads_elsewhere_once_it_is_opened_is_planned_anew() {
+    let mut stage = Stage::new("elsewhere", RESTORE);
+    stage.start();
+    stage.retarget("/dev/b");
+    let copy = Drive::new(8, 99, 8 * MIB);
+    stage.kernel.turn_at_open("/dev/a", copy);
+    stage.turn();
+    assert!(!stage.kernel.is_turning("/dev/a"));
+    assert_eq!(
+        stage.devices(),
+        on(&[("v", "/dev/b")]),
+        "a copy is no way back"
+    );
+    // Nothing was there before, so what there is now is taken.
+    stage.write("[device.w]\nto = '/dev/c'\n");
+    stage
+        .kernel
+        .turn_at_open("/dev/c", Drive::new(8, 98, 8 * MIB));
+    stage.reload();
+    assert_eq!(stage.devices(), on(&[("v", "/dev/b"), ("w", "/dev/c")]));
+    assert_eq!(stage.kernel.devices()[1].targets[0].minor, 98);
 }
 
 #[test]

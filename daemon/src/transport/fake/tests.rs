@@ -27,6 +27,7 @@ fn target(path: &str, offset: u64, length: u64) -> TargetSpec {
         path: path.into(),
         offset,
         length: Some(length),
+        planned: None,
     }
 }
 

@@ -16,6 +16,7 @@ fn spec() -> DeviceSpec {
                 path: "/b".into(),
                 offset: 4096,
                 length: Some(1 << 33),
+                planned: None,
             },
         ],
         stripe: Some(65_536),

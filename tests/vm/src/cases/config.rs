@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use serde_json::{Value, json};
+use shunt::{Client, DeviceChange, DeviceSpec, DriveId, Error, Selector, TargetSpec};
 
 use crate::guest::command::{attempt, run_words};
 use crate::guest::flash::{BIG_BLOCKS, flash};
@@ -23,6 +24,7 @@ cases!("config":
     a_bad_file_is_refused_at_its_place_and_changes_nothing,
     what_cannot_change_while_it_is_open_is_refused_and_the_rest_is_done,
     drives_are_found_and_exported_by_names_that_last,
+    a_drive_that_took_the_name_of_a_planned_one_is_refused,
 );
 
 #[track_caller]
@@ -311,4 +313,56 @@ fn drives_are_found_and_exported_by_names_that_last() {
         config.write(&exported);
         nothing_to_do(&config);
     }
+}
+
+/// The drive that a name of the kernel's is of, and the disk that it is on.
+fn drive_id(name: &str, disk: &str) -> DriveId {
+    let number = sysfs::read(&format!("/sys/class/block/{name}/dev")).expect("it has a number");
+    let (major, minor) = number.trim().split_once(':').expect("a number is a pair");
+    DriveId {
+        major: major.parse().expect("a number"),
+        minor: minor.parse().expect("a number"),
+        diskseq: Some(sysfs::number(&format!("/sys/block/{disk}/diskseq"))),
+    }
+}
+
+fn a_drive_that_took_the_name_of_a_planned_one_is_refused() {
+    let _module = Module::load();
+    let (first, second) = (flash(0), flash(1));
+    let _partition = Partition::create(&first.path, 1 << 20, 8 << 20);
+    let (part, other) = (format!("{}p1", first.name), &second.name);
+    let (planned, found) = (drive_id(&part, &first.name), drive_id(other, other));
+    let mut client = Client::connect().expect("the module is loaded");
+    let target = |link: &Link| TargetSpec {
+        planned: Some(planned),
+        ..TargetSpec::whole(link.path())
+    };
+    let mut tell = |link: &Link| client.create_device(&DeviceSpec::new("vol0", vec![target(link)]));
+
+    let link = Link::to(other, "planned");
+    let refusal = tell(&link).expect_err("the link leads elsewhere");
+    assert_eq!(
+        refusal.to_string(),
+        format!(
+            "{} led to {planned} when this was planned and leads to {found} now",
+            link.path()
+        )
+    );
+    assert!(list().is_empty(), "nothing is mapped");
+    link.lead_to(&part);
+    tell(&link).expect("it leads to what was planned");
+
+    link.lead_to(other);
+    let before = list();
+    let change = DeviceChange::Retarget {
+        targets: vec![target(&link)],
+        stripe: None,
+    };
+    let refusal = client.change_device(&Selector::name("vol0"), &change);
+    assert!(
+        matches!(refusal, Err(Error::LedElsewhere { .. })),
+        "{refusal:?}"
+    );
+    assert_eq!(list(), before, "nothing is changed");
+    run_words(&["shunt", "unmap", "vol0"]);
 }

@@ -54,6 +54,7 @@ fn a_map_takes_everything() {
         path: path.into(),
         offset,
         length: Some(length),
+        planned: None,
     };
     let expected = [
         target("/dev/sdb", 1 << 20, 4096),

@@ -77,6 +77,7 @@ mod tests {
                 path: "/dev/sdb".into(),
                 offset,
                 length: Some(512),
+                planned: None,
             };
             let spec = DeviceSpec::new(name, vec![target]);
             client.create_device(&spec).unwrap();

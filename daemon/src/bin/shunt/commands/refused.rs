@@ -70,7 +70,11 @@ pub(super) fn change(verb: &str, name: &str, error: &Error) -> Failure {
 
 fn explained(what: &str, targets: &[TargetSpec], error: &Error) -> Failure {
     let Error::Refused(refusal) = error else {
-        return explain_with(what, error, &[], "");
+        let advice = match error {
+            Error::LedElsewhere { .. } => "shunt plan shows what that means",
+            _ => "",
+        };
+        return explain_with(what, error, &[], advice);
     };
     let number = number_of(targets, refusal);
     let wrong = match number.and_then(|number| targets.get(number)) {

@@ -93,6 +93,7 @@ fn untold(stage: &mut Stage, _: &str) {
 fn is_done(scenario: Scenario, who: Who, policy: &str) -> bool {
     let mut stage = Stage::new(&format!("documented-{who:?}-{policy}"), &file(policy, ""));
     stage.start();
+    stage.settle();
     scenario(&mut stage, policy);
     let before = stage.kernel.devices();
     match who {
@@ -112,6 +113,8 @@ fn is_done(scenario: Scenario, who: Who, policy: &str) -> bool {
             crate::apply::apply(&mut client, &wanted, || stage.kernel.clone()).unwrap();
         }
     }
+    // On a loaded machine a step may take longer than the others wait for it.
+    stage.settle();
     stage.kernel.devices() != before
 }
 

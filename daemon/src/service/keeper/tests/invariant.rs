@@ -7,6 +7,7 @@ use proptest::{collection::vec, prelude::*, sample::subsequence};
 
 use super::*;
 
+mod drives;
 mod play;
 mod reader;
 
@@ -77,9 +78,10 @@ impl File {
 enum Event {
     /// A daemon's file is written, and read by it.
     Reload(usize, File),
-    /// A file is applied, and may be the daemon's from then on.
+    /// A file is applied, while a name may turn, and may be the daemon's from then on.
     Apply {
         file: File,
+        turn: Option<usize>,
         reload: bool,
     },
     /// A drive is pulled; the kernel may have no memory to tell of that.
@@ -94,6 +96,8 @@ enum Event {
         renumbered: bool,
         silent: bool,
     },
+    /// Another drive has the name once that is looked at and opened.
+    Turn(usize),
     /// An administrator maps a device, moves it, unmaps it, or has it opened or closed.
     Map(usize, usize),
     Retarget(usize, usize),
@@ -135,12 +139,14 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         6 => (prop::bool::weighted(0.1), file())
             .prop_map(|(second, file)| Event::Reload(second.into(), file)),
-        2 => (file(), any::<bool>()).prop_map(|(file, reload)| Event::Apply { file, reload }),
+        3 => (file(), prop::option::weighted(0.3, name()), any::<bool>())
+            .prop_map(|(file, turn, reload)| Event::Apply { file, turn, reload }),
         6 => (name(), prop::bool::weighted(0.1)).prop_map(|(name, unheard)| Event::Go(name, unheard)),
         8 => (name(), any::<bool>()).prop_map(|(name, renumbered)| Event::Come(name, renumbered)),
         8 => (name(), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
             |(name, pulled, renumbered, silent)| Event::Copy { name, pulled, renumbered, silent }
         ),
+        2 => name().prop_map(Event::Turn),
         1 => (device(), name()).prop_map(|(device, name)| Event::Map(device, name)),
         4 => (device(), name()).prop_map(|(device, name)| Event::Retarget(device, name)),
         3 => device().prop_map(Event::Unmap),

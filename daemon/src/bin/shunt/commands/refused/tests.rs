@@ -54,6 +54,28 @@ fn one_of_several_targets_is_named_by_path_and_number() {
 }
 
 #[test]
+fn a_path_that_led_elsewhere_is_told_with_both_drives() {
+    let drive = |minor, diskseq| shunt::DriveId {
+        major: 8,
+        minor,
+        diskseq: Some(diskseq),
+    };
+    let error = Error::LedElsewhere {
+        path: "/dev/sdb".to_owned(),
+        planned: drive(16, 7),
+        found: drive(32, 9),
+    };
+    assert_eq!(
+        table("retarget", "v", &[TargetSpec::whole("/dev/sdb")], &error),
+        Failure::Explained(
+            "cannot retarget v to /dev/sdb: /dev/sdb led to 8:16 (diskseq 7) when this was planned and \
+             leads to 8:32 (diskseq 9) now; shunt plan shows what that means"
+                .to_owned()
+        )
+    );
+}
+
+#[test]
 fn the_only_target_is_named_once() {
     assert_eq!(
         said(&["/dev/none-a"], ENOENT, "no such path"),

@@ -14,7 +14,8 @@ use std::{
 use super::{
     super::{Stage, *},
     DEVICES, Event, File, NAMES, PART,
-    reader::{Content, Reader},
+    drives::{Content, Drives},
+    reader::Reader,
 };
 use crate::{
     config,
@@ -48,38 +49,6 @@ fn listen() {
         log::set_max_level(log::LevelFilter::Info);
     });
     LOG.with_borrow_mut(Vec::clear);
-}
-
-/// The drives that there are.
-#[derive(Debug, Default)]
-pub(super) struct Drives {
-    /// What is on the drive of each number, and which number each name leads to.
-    contents: BTreeMap<u32, Content>,
-    names: BTreeMap<usize, u32>,
-    last_number: u32,
-    last_content: Content,
-}
-
-impl Drives {
-    pub(super) fn named(&self, name: usize) -> Option<Content> {
-        self.contents.get(self.names.get(&name)?).copied()
-    }
-
-    /// What a target is on; none if that went.
-    pub(super) fn of(&self, target: &Target) -> Option<Content> {
-        let live = target.state != State::Lost;
-        self.contents.get(&target.minor).copied().filter(|_| live)
-    }
-
-    fn new_number(&mut self) -> u32 {
-        self.last_number += 1;
-        100 + self.last_number
-    }
-
-    fn new_content(&mut self) -> Content {
-        self.last_content += 1;
-        100 + self.last_content
-    }
 }
 
 /// Where a row is, or was before its drive went.
@@ -155,13 +124,13 @@ impl Play {
         let kernel = Fake::new();
         let mut play = Self {
             daemons: Vec::new(),
-            drives: Drives::default(),
+            drives: Drives::of(&kernel),
             rows: BTreeMap::new(),
             doubts: false,
             kernel,
         };
         for name in 0..NAMES.len() {
-            play.put(name, name as u32, name as Content, false);
+            play.drives.put(name, name as u32, name as Content, false);
         }
         play.daemons.push(Daemon::start(&play.kernel, &first));
         play.watch(None);
@@ -179,23 +148,6 @@ impl Play {
             .last()
     }
 
-    fn put(&mut self, name: usize, number: u32, content: Content, silent: bool) {
-        let drive = Drive {
-            serial: (!silent).then_some(content),
-            ..Drive::new(8, number, PART * DEVICES.len() as u64)
-        };
-        self.kernel.add_drive(NAMES[name], drive);
-        self.drives.contents.insert(number, content);
-        self.drives.names.insert(name, number);
-    }
-
-    fn take(&mut self, name: usize) -> Option<u32> {
-        let number = self.drives.names.remove(&name)?;
-        self.kernel.remove_drive(NAMES[name]);
-        self.drives.contents.remove(&number);
-        Some(number)
-    }
-
     pub(super) fn play(&mut self, event: &Event) {
         let mut reloaded = None;
         match event {
@@ -205,7 +157,10 @@ impl Play {
                 self.daemons[number].reload();
                 reloaded = Some(number);
             }
-            Event::Apply { file, reload } => {
+            Event::Apply { file, turn, reload } => {
+                if let Some(name) = turn {
+                    self.doubts |= self.drives.turn(*name);
+                }
                 self.apply(file);
                 if *reload {
                     self.daemons[0].write(file);
@@ -213,26 +168,15 @@ impl Play {
                     reloaded = Some(0);
                 }
             }
-            Event::Go(name, unheard) => {
-                let number = self.drives.names.get(name);
-                let is_used = |device: &Device| {
-                    let mut targets = device.targets.iter();
-                    targets
-                        .any(|target| target.state != State::Lost && Some(&target.minor) == number)
-                };
-                if *unheard && self.kernel.devices().iter().any(is_used) {
-                    self.kernel.lose_next();
-                    self.doubts = true;
-                }
-                self.take(*name);
-            }
-            Event::Come(name, renumbered) => self.come(*name, *renumbered),
+            Event::Go(name, unheard) => self.doubts |= self.drives.go(*name, *unheard),
+            Event::Come(name, renumbered) => self.drives.come(*name, *renumbered),
             Event::Copy {
                 name,
                 pulled,
                 renumbered,
                 silent,
-            } => self.copy(*name, *pulled, *renumbered, *silent),
+            } => self.doubts |= self.drives.copy(*name, *pulled, *renumbered, *silent),
+            Event::Turn(name) => self.doubts |= self.drives.turn(*name),
             Event::Restart => self.daemons[0].restart(),
             Event::Second(file) => {
                 self.daemons.truncate(1);
@@ -257,6 +201,7 @@ impl Play {
             path: NAMES[name].to_owned(),
             offset: PART * device as u64,
             length: Some(length),
+            planned: None,
         };
         let _ = match event {
             Event::Map(device, name) => {
@@ -282,34 +227,8 @@ impl Play {
             }
             _ => Ok(()),
         };
+        self.drives.opened();
         self.rows = self.now();
-    }
-
-    fn come(&mut self, name: usize, renumbered: bool) {
-        let content = name as Content;
-        let mut there = self.drives.contents.iter();
-        let there = there.find(|(_, other)| **other == content);
-        let number = match there.map(|(number, _)| *number) {
-            Some(number) => number,
-            None if renumbered => self.drives.new_number(),
-            None => name as u32,
-        };
-        let other = self.drives.contents.get(&number);
-        if other.is_none_or(|other| *other == content) {
-            self.put(name, number, content, false);
-        }
-    }
-
-    fn copy(&mut self, name: usize, pulled: bool, renumbered: bool, silent: bool) {
-        let before = if pulled { self.take(name) } else { None };
-        if NAMES[name].contains("by-id") {
-            return;
-        }
-        self.doubts = true;
-        let content = self.drives.new_content();
-        let number = before.filter(|_| !renumbered);
-        let number = number.unwrap_or_else(|| self.drives.new_number());
-        self.put(name, number, content, silent);
     }
 
     /// As `shunt apply` does: but for what a daemon would take back.
@@ -325,10 +244,12 @@ impl Play {
             let mut others = restored.iter().filter(|other| other.name == device.name);
             others.all(|other| device.is_made_like(other))
         });
+        let seen = Reader::who_looked(file, &self.drives);
         let applied = crate::apply::apply(&mut self.client(), &free, || self.kernel.clone());
         let done = applied.unwrap().done;
         let said: Vec<_> = done.iter().map(|(step, _)| step.to_string()).collect();
-        self.check(&Reader::of(file), Authority::Apply, &said);
+        self.drives.opened();
+        self.check(&seen, Authority::Apply, &said);
     }
 
     /// Lets the daemons do all that there is to do, and looks after each step.
@@ -346,6 +267,7 @@ impl Play {
                     keeper.turn().unwrap();
                 }
                 rest |= keeper.has_work();
+                self.drives.opened();
                 let reader = daemon.reader.clone();
                 let authority = match reloaded == Some(number) {
                     true => Authority::Reload,
@@ -373,7 +295,7 @@ impl Play {
                 let was = before.and_then(|rows| rows.get(row));
                 Was {
                     // One that is lost was there before.
-                    content: match self.drives.of(target) {
+                    content: match self.drives.of_target(target) {
                         Some(content) => content,
                         None => was.map_or(Content::MAX, |was| was.content),
                     },
@@ -401,11 +323,10 @@ impl Play {
                 .filter(|line| line.contains(&format!(" {name}: ")));
             let says = |words: &str| of_device.clone().any(|line| line.contains(words));
             let Some(before) = before.get(number) else {
-                // Who reads a file anew, or applies it, has a device that is not there mapped on what
-                // there is.
-                let by_itself = (authority == Authority::Keep).then_some(rows);
-                for (row, now) in by_itself.iter().flat_map(|rows| rows.iter().enumerate()) {
-                    self.may_be(reader, authority, *number, row, now, None);
+                // Who has a file read anew has a device that is not there mapped on what there is.
+                let rows = rows.iter().enumerate();
+                for (row, now) in rows.filter(|_| authority != Authority::Reload) {
+                    self.may_be(reader, *number, row, now, None);
                 }
                 continue;
             };
@@ -420,7 +341,7 @@ impl Play {
                 if now.lost || was.is_some_and(|was| was.content == now.content) {
                     continue;
                 }
-                self.may_be(reader, authority, *number, row, now, was);
+                self.may_be(reader, *number, row, now, was);
                 let shown = format!("-> {} (8:{})", now.path, targets[row].minor);
                 assert!(
                     says(&shown),
@@ -435,27 +356,15 @@ impl Play {
     }
 
     /// Whether the file, read by a person, names for a row what that is on now.
-    fn may_be(
-        &self,
-        reader: &Reader,
-        authority: Authority,
-        device: usize,
-        row: usize,
-        now: &Was,
-        was: Option<&Was>,
-    ) {
+    fn may_be(&self, reader: &Reader, device: usize, row: usize, now: &Was, was: Option<&Was>) {
         let name = reader.name(device, row);
         let name = name.unwrap_or_else(|| panic!("the file has no row {row} of {device}"));
-        let means = match authority {
-            Authority::Apply => self.drives.named(name),
-            Authority::Reload | Authority::Keep => match reader.meant(device, name) {
-                Some(meant) => Some(meant),
-                // Nobody knows, but that it was on a drive of that name.
-                None => was
-                    .filter(|was| was.lost && was.path == NAMES[name])
-                    .map(|was| was.content),
-            },
+        // If nobody knows, it was on a drive of that name.
+        let was_on = || {
+            let was = was.filter(|was| was.lost && was.path == NAMES[name]);
+            was.map(|was| was.content)
         };
+        let means = reader.meant(device, name).or_else(was_on);
         assert!(
             means.is_none_or(|means| means == now.content),
             "row {row} of {} was at {was:?} and is at {now:?}; {} means {means:?}",

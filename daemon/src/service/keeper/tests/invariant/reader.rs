@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{DEVICES, File, NAMES, play::Drives};
+use super::{
+    DEVICES, File, NAMES,
+    drives::{Content, Drives},
+};
 use crate::model::{Device, State};
-
-/// What is on a drive, and so which drive it is, whatever its names and numbers.
-pub(super) type Content = u64;
 
 /// A file, and what its names mean.
 #[derive(Clone, Debug)]
@@ -23,6 +23,17 @@ impl Reader {
         Self {
             file: file.clone(),
             meant: BTreeMap::new(),
+        }
+    }
+
+    /// Who looks at what all names lead to.
+    pub(super) fn who_looked(file: &File, drives: &Drives) -> Self {
+        let rows =
+            (0..DEVICES.len()).flat_map(|device| (0..NAMES.len()).map(move |name| (device, name)));
+        let meant = rows.filter_map(|row| Some((row, drives.named(row.1)?)));
+        Self {
+            file: file.clone(),
+            meant: meant.collect(),
         }
     }
 
@@ -58,7 +69,7 @@ impl Reader {
                     continue;
                 };
                 let target = device.targets.get(row);
-                let is_on = target.and_then(|target| drives.of(target)) == Some(leads_to);
+                let is_on = target.and_then(|target| drives.of_target(target)) == Some(leads_to);
                 let meant = match self.meant(number, *name) {
                     _ if is_on => Some(leads_to),
                     Some(meant) => Some(meant),
@@ -66,7 +77,7 @@ impl Reader {
                         let mut targets = devices.iter().flat_map(|device| &device.targets);
                         match targets.find(|target| target.path == NAMES[*name]) {
                             Some(target) if target.state == State::Lost => None,
-                            Some(target) => drives.of(target),
+                            Some(target) => drives.of_target(target),
                             None => Some(leads_to),
                         }
                     }
