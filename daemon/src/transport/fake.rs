@@ -147,6 +147,12 @@ impl Fake {
         changed.notify_all();
     }
 
+    /// How many drives do not answer.
+    pub fn hung(&self) -> usize {
+        let drives = self.hung.0.lock();
+        drives.unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Waits while a drive that a request opens does not answer.
     fn open(&self, message: &Message) {
         let paths = match message.command {

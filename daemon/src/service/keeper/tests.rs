@@ -62,11 +62,17 @@ impl Stage {
         self.keeper.as_mut().unwrap()
     }
 
-    /// Lets the daemon do all that there is to do.
+    /// Lets the daemon do all that there is to do. What it does not wait for because the machine is slow is
+    /// waited for here, but for what a drive holds up.
     fn turn(&mut self) {
+        let hung = self.kernel.hung();
         let keeper = self.keeper();
         for _ in 0..1000 {
             keeper.turn().unwrap();
+            while keeper.steps() > hung {
+                keeper.wait();
+                keeper.turn().unwrap();
+            }
             if !keeper.has_work() {
                 return;
             }
