@@ -90,7 +90,7 @@ impl Key {
 /// the end of it: a command does not wait for the drive of a device that is gone. May sleep.
 pub(crate) fn give_back(device: Arc<Device>) {
     if let Some(last) = Arc::into_unique_or_drop(device) {
-        let _ = task::spawn(move || drop(last));
+        let _ = task::spawn(move |_pin| drop(last));
     }
 }
 

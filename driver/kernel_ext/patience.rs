@@ -103,11 +103,12 @@ impl Patience {
             GFP_KERNEL,
         )?;
         let place = result.clone();
-        task::spawn(move || {
+        task::spawn(move |pin| {
             let value = run();
             let mut state = place.state.lock();
             let abandoned = matches!(*state, State::Abandoned);
             if !abandoned {
+                drop(pin);
                 *state = State::Done(value);
                 return;
             }

@@ -82,8 +82,7 @@ pub(crate) fn start() -> Result<Running> {
 #[repr(C)]
 struct Task<F> {
     work: Opaque<bindings::work_struct>,
-    run: Option<F>,
-    pin: ModulePin,
+    run: Option<(F, ModulePin)>,
 }
 
 /// The queue for what I/O waits for, while tasks can be spawned.
@@ -93,17 +92,19 @@ pub(super) fn io_queue() -> Option<NonNull<bindings::workqueue_struct>> {
 
 /// Runs `run` soon, in a thread of the kernel, without I/O for its allocations. May sleep.
 ///
+/// It is given what keeps the module. Once that is dropped, the module may be on its way out: its exit waits for the task, and
+/// nothing else is there any more. Whoever waits for a result is to find the module unused, so it goes before the result.
+///
 /// # Errors
 ///
 /// `ENOMEM`; `ENODEV` if the module goes.
 #[inline(never)]
-pub(crate) fn spawn<F: FnOnce() + Send + 'static>(run: F) -> Result {
+pub(crate) fn spawn<F: FnOnce(ModulePin) + Send + 'static>(run: F) -> Result {
     let pin = ModulePin::new()?;
     let queue = NonNull::new(QUEUE.load(Ordering::Acquire)).ok_or(ENODEV)?;
     let task = Task {
         work: Opaque::uninit(),
-        run: Some(run),
-        pin,
+        run: Some((run, pin)),
     };
     let task = KBox::leak(KBox::new(task, GFP_KERNEL).map_err(|AllocError| ENOMEM)?);
     // SAFETY: The work lies in its box and is not in use.
@@ -118,15 +119,13 @@ pub(crate) fn spawn<F: FnOnce() + Send + 'static>(run: F) -> Result {
 /// # Safety
 ///
 /// Called by the work queue, once, with the work of a `Task<F>` from a `KBox`.
-unsafe extern "C" fn task_callback<F: FnOnce()>(work: *mut bindings::work_struct) {
+unsafe extern "C" fn task_callback<F: FnOnce(ModulePin)>(work: *mut bindings::work_struct) {
     // SAFETY: The work is the first field of its task, which `spawn` leaked from a `KBox`.
     let mut task = unsafe { KBox::from_raw(work.cast::<Task<F>>()) };
     let _no_io = NoIo::new();
-    if let Some(run) = task.run.take() {
-        run();
+    if let Some((run, pin)) = task.run.take() {
+        run(pin);
     }
     // Not before: the work queue takes another task at the same address for this one, and has it wait.
-    let Task { pin, .. } = KBox::into_inner(task);
-    // Whoever unloads the module waits for the return of this function all the same.
-    drop(pin);
+    drop(task);
 }

@@ -531,9 +531,10 @@ unsafe extern "C" fn later_callback<T: DoLater>(
             )
         };
         let sender = Arc::new(sender, GFP_KERNEL).map_err(Error::from)?;
-        task::spawn(move || {
+        task::spawn(move |pin| {
             let family = T::Context::family();
             let finished = family.with(|context| T::finish(context, task, &sender));
+            drop(pin);
             sender.answer(finished.unwrap_or(Err(ENODEV.into())));
         })?;
         Ok(())
