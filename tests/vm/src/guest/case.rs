@@ -34,7 +34,7 @@ pub(crate) fn step(what: &'static str) {
 static LOG: Mutex<Option<&'static str>> = Mutex::new(None);
 
 /// Most lines of it.
-const LOG_LINES: usize = 20;
+const LOG_LINES: usize = 40;
 
 /// Has a failure from here on told with the last lines of this log.
 pub(crate) fn show_on_failure(log: &'static str) {

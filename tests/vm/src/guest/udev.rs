@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A running udevd with our rules; ended on drop, with the links that it made.
 
-use std::fs;
+use std::fs::{self, File};
+use std::process::Child;
 use std::time::Duration;
 
-use super::command::{attempt, run, run_words};
+use super::case::show_on_failure;
+use super::command::{attempt, command, run, run_words};
 use super::wait::Poll;
 
 /// Where its links are; before it there are none.
@@ -17,8 +19,13 @@ const SLOW_RULES: &str = "/run/udev/rules.d/61-slow.rules";
 /// There while a program of [`Udev::look_slowly`] has a device open.
 pub(crate) const LOOKS: &str = "/run/udev-looks";
 
+/// What a failure is told with: the events of the kernel, and of udev.
+const EVENTS: &str = "/run/udev-events";
+
 /// The daemon.
-pub(crate) struct Udev;
+pub(crate) struct Udev {
+    monitor: Child,
+}
 
 impl Udev {
     /// Starts it, with the program of the rules where it is here.
@@ -32,7 +39,20 @@ impl Udev {
             .expect("/run takes files");
         // The cases' dmsetup works without it; that of its rules does not.
         run("env --unset=DM_DISABLE_UDEV /usr/lib/systemd/systemd-udevd --daemon");
-        Self
+        let events = File::create(EVENTS).expect("/run takes files");
+        show_on_failure(EVENTS);
+        let monitor = command(&[
+            "udevadm",
+            "monitor",
+            "--kernel",
+            "--udev",
+            "--subsystem-match=block",
+        ])
+        .stdout(events)
+        .spawn();
+        Self {
+            monitor: monitor.expect("there is udevadm"),
+        }
     }
 
     /// Has the rules call a program that fails in place of ours.
@@ -96,8 +116,11 @@ pub(crate) fn wait_for_link(link: &str, disk: Option<&str>) {
 /// All that udev knows of a disk.
 fn all_known(disk: Option<&str>) -> String {
     let name = format!("--name={}", disk.unwrap_or("nothing"));
-    let said = attempt(&["udevadm", "info", "--query=all", &name]);
-    said.stdout + &said.stderr
+    let said = [
+        attempt(&["udevadm", "info", "--query=all", &name]),
+        attempt(&["lsblk", "--output=NAME,MAJ:MIN,SIZE,TYPE,PARTUUID"]),
+    ];
+    said.map(|said| said.stdout + &said.stderr).concat()
 }
 
 /// What udev knows of a block device, as lsblk shows it, in words.
@@ -120,6 +143,8 @@ pub(crate) fn mounts(word: &str, path: &str) {
 impl Drop for Udev {
     fn drop(&mut self) {
         let _ = attempt(&["udevadm", "control", "--exit"]);
+        let _ = self.monitor.kill();
+        let _ = self.monitor.wait();
         for file in [RULES, SLOW_RULES] {
             let _ = fs::remove_file(file);
         }
