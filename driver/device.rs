@@ -23,6 +23,7 @@ use crate::{
     registry::Place,
     stats::DeviceStats,
     table::Table,
+    target::Target,
     uapi::{QueueMode, State, StatsMode},
 };
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -380,12 +381,15 @@ impl<'a> Turn<'a> {
             return Err(Refused::Promised("inline encryption"));
         }
         device.disk.data().prepare(&table)?;
+        // A drive that has gone may be back as another one of the same name, which sysfs can show once only.
+        let gone = old.drives().filter(|drive| drive.device().is_dead());
+        unlink(&device.disk, gone);
         // A link waits for whoever opens the drive.
         let (device_again, table_again) = (device.clone(), table.clone());
         let linked = patience.run(move || Linked::new(device_again, table_again))??;
         self.swap_table(&table, &old, &mut limits, patience)?;
         linked.keep();
-        unlink(&device.disk, &old);
+        unlink(&device.disk, old.drives());
         if new_size > old_size {
             device.disk.set_sectors(table.sectors());
         }
@@ -578,7 +582,7 @@ impl Drop for Device {
             self.disk.release_requests();
         }
         let table = self.table();
-        unlink(&self.disk, &table);
+        unlink(&self.disk, table.drives());
     }
 }
 
@@ -601,26 +605,26 @@ impl Linked {
 impl Drop for Linked {
     fn drop(&mut self) {
         if let Some((device, table)) = &self.0 {
-            unlink(&device.disk, table);
+            unlink(&device.disk, table.drives());
         }
     }
 }
 
 /// Shows in sysfs that `disk` stands on the drives of `table`.
 fn link(disk: &BioDisk<Io>, table: &Table) -> Result {
-    for (number, drive) in table.drives().enumerate() {
+    for drive in table.drives() {
         if let Err(error) = disk.link(drive.device()) {
-            for drive in table.drives().take(number) {
-                disk.unlink(drive.device());
-            }
+            unlink(disk, table.drives());
             return Err(error);
         }
+        drive.set_shown(true);
     }
     Ok(())
 }
 
-fn unlink(disk: &BioDisk<Io>, table: &Table) {
-    for drive in table.drives() {
+/// Shows it no more of those of `drives` of which it is shown.
+fn unlink<'a>(disk: &BioDisk<Io>, drives: impl Iterator<Item = &'a Target>) {
+    for drive in drives.filter(|drive| drive.set_shown(false)) {
         disk.unlink(drive.device());
     }
 }

@@ -39,6 +39,8 @@ pub(crate) struct Target {
     /// The length was not asked for, so it may grow with the backing device.
     open_ended: bool,
     lost: AtomicBool,
+    /// Whether sysfs shows the device as standing on the drive by this target.
+    shown: AtomicBool,
 }
 
 impl Target {
@@ -52,6 +54,7 @@ impl Target {
             device,
             open_ended: spec.length.is_none(),
             lost: AtomicBool::new(false),
+            shown: AtomicBool::new(false),
         })
     }
 
@@ -63,6 +66,7 @@ impl Target {
             extent: self.extent,
             open_ended: self.open_ended,
             lost: AtomicBool::new(self.state() == State::Lost),
+            shown: AtomicBool::new(false),
         }
     }
 
@@ -123,6 +127,11 @@ impl Target {
     /// Whether both use a sector of the same backing device.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         self.device.id() == other.device.id() && self.extent.overlaps(&other.extent)
+    }
+
+    /// Notes whether sysfs shows the device as standing on the drive by this target. Whether it did before.
+    pub(crate) fn set_shown(&self, shown: bool) -> bool {
+        self.shown.swap(shown, Ordering::Relaxed)
     }
 
     /// Notes that the backing device `id` is gone. Whether this is a target on it that was live.

@@ -19,6 +19,7 @@ use crate::guest::removal::Removed;
 use crate::guest::scsi_debug::ScsiDebug;
 use crate::guest::shunt::{Device, MODES, QUEUES, list};
 use crate::guest::state::State;
+use crate::guest::sysfs;
 use crate::guest::task::Task;
 use crate::guest::wait::wait_until;
 
@@ -29,6 +30,7 @@ cases!("loss":
     a_file_system_writes_all_out_before_a_drive_is_taken_out_orderly,
     a_file_system_on_a_suspended_device_does_not_keep_a_drive_from_going,
     the_drive_is_taken_up_again_when_it_is_back,
+    a_drive_that_is_back_under_its_old_name_is_taken_up,
     two_devices_on_a_drive_are_lost_with_it,
     a_joined_device_is_lost_with_one_of_its_drives,
     a_suspended_device_is_lost_and_what_waits_fails_or_goes_on_elsewhere,
@@ -213,6 +215,39 @@ fn the_drive_is_taken_up_again_when_it_is_back() {
         for before in 0..=round {
             assert!(file.read(before * MIB, 4096)[..] == pattern[..]);
         }
+    }
+}
+
+/// As NVMe drives are not while anybody has the old one open.
+fn a_drive_that_is_back_under_its_old_name_is_taken_up() {
+    let _module = Module::load();
+    let drive = NullDrive::make(16);
+    let pattern = Buffer::pattern(1, 4096);
+    for queue in QUEUES {
+        let device = Device::map_with("vol0", drive.path(), &["--queue", queue]);
+        let file = Direct::open(device.path());
+        file.write(0, &pattern);
+        drive.take_out();
+        assert_eq!(device.now()["state"], "lost");
+        drive.bring_back();
+        device.retarget(drive.path());
+        assert!(file.read(0, 4096)[..] == pattern[..]);
+        let below = format!("/sys/block/{}/slaves", device.disk());
+        let name = drive.path().trim_start_matches("/dev/");
+        assert_eq!(sysfs::names(&below), [name]);
+
+        // The same of a device that stands on another one of ours.
+        let above = Device::map_with("above", device.path(), &["--queue", queue]);
+        let path = device.path().to_owned();
+        drop(file);
+        device.force_unmap();
+        assert_eq!(above.now()["state"], "lost");
+        let device = Device::map_with("vol0", drive.path(), &["--queue", queue]);
+        assert_eq!(device.path(), path);
+        above.retarget(&path);
+        assert!(Direct::open(above.path()).read(0, 4096)[..] == pattern[..]);
+        above.unmap();
+        device.unmap();
     }
 }
 

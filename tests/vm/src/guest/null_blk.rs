@@ -83,6 +83,12 @@ impl NullDrive {
         self.set("power", 0);
     }
 
+    /// Has the kernel take it up again, with what was stored.
+    #[track_caller]
+    pub(crate) fn bring_back(&self) {
+        self.set("power", 1);
+    }
+
     #[track_caller]
     fn set(&self, file: &str, value: u32) {
         let file = format!("{}/{file}", self.folder());
