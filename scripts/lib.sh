@@ -81,7 +81,7 @@ step() {
     fail "$reason (log: $log)"
 }
 
-# in_vm test|demo|shell ARGUMENTS...: the VM harness.
+# in_vm test|crash|random|demo|shell ARGUMENTS...: the VM harness.
 in_vm() {
     (cd "$repo" && "$in" "$target/release/shunt-vm" "$@")
 }

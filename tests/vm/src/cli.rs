@@ -34,6 +34,17 @@ pub(crate) enum Command {
         #[arg(long, value_name = "N", default_value_t = 1)]
         rounds: u32,
     },
+    /// Give random commands to stacks of devices under verified I/O, and compare what comes with what may
+    Random {
+        /// Kernel release, as in kernels/list of the cache; its first one if absent
+        release: Option<String>,
+        /// Seed of the first round, as a failure says it; the next round has the next one. By chance if absent
+        #[arg(long, value_name = "N")]
+        seed: Option<u64>,
+        /// How long to begin new rounds; 0 for one round
+        #[arg(long, value_name = "S", default_value_t = 60)]
+        seconds: u64,
+    },
     /// Do the main job in the guest, step by step, and show it
     Demo {
         /// Kernel release, as in kernels/list of the cache; its first one if absent
@@ -66,4 +77,6 @@ pub(crate) enum GuestCommand {
     },
     /// The loads of the crash test
     Crash,
+    /// The rounds of the random test
+    Random { seed: u64, seconds: u64 },
 }

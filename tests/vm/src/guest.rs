@@ -34,6 +34,7 @@ pub(crate) mod null_blk;
 pub(crate) mod nvmet;
 pub(crate) mod partition;
 pub(crate) mod prometheus;
+pub(crate) mod random;
 pub(crate) mod removal;
 pub(crate) mod scrape;
 pub(crate) mod scsi_debug;

@@ -9,6 +9,7 @@ mod machine;
 mod nbd;
 mod parts;
 mod qmp;
+pub(crate) mod random;
 pub(crate) mod shell;
 pub(crate) mod test;
 mod tool;

@@ -14,6 +14,7 @@ mod crash;
 mod guest;
 mod host;
 mod protocol;
+mod random;
 
 use std::process::ExitCode;
 
@@ -30,6 +31,11 @@ fn main() -> ExitCode {
         Command::Demo { kernel } => host::demo::run(kernel.as_deref()),
         Command::Shell { kernel } => host::shell::run(kernel.as_deref()),
         Command::Crash { kernel, rounds } => host::crash::run(&kernel, rounds),
+        Command::Random {
+            release,
+            seed,
+            seconds,
+        } => host::random::run(release.as_deref(), seed, seconds),
         Command::Guest { command: None } => guest::init::run(),
         Command::Guest {
             command: Some(GuestCommand::Case { name }),
@@ -40,6 +46,9 @@ fn main() -> ExitCode {
         Command::Guest {
             command: Some(GuestCommand::Crash),
         } => return guest::crash::run_loads(),
+        Command::Guest {
+            command: Some(GuestCommand::Random { seed, seconds }),
+        } => return guest::random::run(seed, seconds),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -14,6 +14,8 @@ pub(crate) enum Request {
     Demo { colour: bool },
     /// Run the loads of the crash test, each write of which is told as [`Event::Durable`], until the machine is gone.
     Crash,
+    /// Run the random test for so many seconds, from this seed on, and answer with [`Event::End`].
+    Random { seed: u64, seconds: u64 },
     /// Power off.
     Stop,
 }

@@ -68,19 +68,24 @@ impl Direct {
     /// Opens a device for reading and writing with one more flag, such as `O_DSYNC`.
     #[track_caller]
     pub(crate) fn open_with(path: &str, flag: OFlag) -> Self {
-        let flags = (OFlag::O_DIRECT | flag).bits();
-        match OpenOptions::new()
+        Self::try_open_with(path, flag).unwrap_or_else(|why| panic!("open {path}: {why}"))
+    }
+
+    /// Opens a device for reading and writing, if it can be.
+    pub(crate) fn try_open(path: &str) -> io::Result<Self> {
+        Self::try_open_with(path, OFlag::empty())
+    }
+
+    fn try_open_with(path: &str, flag: OFlag) -> io::Result<Self> {
+        let file = OpenOptions::new()
             .read(true)
             .write(true)
-            .custom_flags(flags)
-            .open(path)
-        {
-            Ok(file) => Self {
-                file,
-                path: path.to_owned(),
-            },
-            Err(why) => panic!("open {path}: {why}"),
-        }
+            .custom_flags((OFlag::O_DIRECT | flag).bits())
+            .open(path)?;
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+        })
     }
 
     /// Opens a device for reading.

@@ -9,14 +9,15 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 
-use super::debug_kernel;
 use super::system;
 use super::work::{Work, prepare};
+use super::{case, debug_kernel};
 use crate::protocol::{Event, Outcome, Report, Request, line};
 
 /// The port that the host is at.
@@ -89,6 +90,13 @@ fn serve() -> Result<(), String> {
             Request::Case(name) => run_child(&["guest", "case", &name]),
             Request::Demo { colour } => run_demo(&control, colour),
             Request::Crash => run_child(&["guest", "crash"]),
+            Request::Random { seed, seconds } => {
+                let words = [seed, seconds].map(|number| number.to_string());
+                run_child_for(
+                    &["guest", "random", &words[0], &words[1]],
+                    Duration::from_secs(seconds) + case::DEADLINE,
+                )
+            }
             Request::Stop => break,
         };
         let clean = report.clean;
@@ -113,6 +121,10 @@ fn say(mut control: &File, event: &Event) {
 }
 
 fn run_child(words: &[&str]) -> Report {
+    run_child_for(words, case::DEADLINE)
+}
+
+fn run_child_for(words: &[&str], limit: Duration) -> Report {
     let said = File::create(SAID).and_then(|file| Ok((file.try_clone()?, file)));
     let started = said.and_then(|(stdout, stderr)| {
         let mut child = Command::new("/proc/self/exe");
@@ -121,7 +133,7 @@ fn run_child(words: &[&str]) -> Report {
             .stdin(Stdio::null())
             .stdout(stdout)
             .stderr(stderr);
-        Work::start(&mut child)
+        Work::start_for(&mut child, limit)
     });
     match started {
         Ok((work, _)) => {

@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::process::{ChildStdout, Command};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -33,19 +33,29 @@ pub(super) fn prepare(command: &mut Command) -> &mut Command {
 /// A child with its own process group that does what was requested.
 pub(super) struct Work {
     child: Pid,
+    limit: Duration,
     begun: Instant,
     log: KernelLog,
 }
 
 impl Work {
-    /// Starts the child; gives its standard output if that is piped.
+    /// Starts the child, which may take as long as a case; gives its standard output if that is piped.
     pub(super) fn start(command: &mut Command) -> std::io::Result<(Self, Option<ChildStdout>)> {
+        Self::start_for(command, case::DEADLINE)
+    }
+
+    /// As [`start`](Self::start), of what may take so long.
+    pub(super) fn start_for(
+        command: &mut Command,
+        limit: Duration,
+    ) -> std::io::Result<(Self, Option<ChildStdout>)> {
         let log = KernelLog::from_now()?;
         let mut child = prepare(command).process_group(0).spawn()?;
         let output = child.stdout.take();
         let child = Pid::from_raw(child.id() as i32);
         let work = Self {
             child,
+            limit,
             begun: Instant::now(),
             log,
         };
@@ -61,8 +71,9 @@ impl Work {
             // The list of blocked tasks goes to the console log.
             let _ = fs::write("/proc/sysrq-trigger", "w");
             let why = format!(
-                "not done after {} s; the console log has the blocked tasks",
-                case::DEADLINE.as_secs()
+                "not done after {} s; the console log has the blocked tasks\n{}",
+                self.limit.as_secs(),
+                said().trim()
             );
             return Report {
                 outcome: Outcome::Failed(why),
@@ -101,7 +112,7 @@ impl Work {
 
     /// Exit code of the child (128 and more for a signal), or `None` if it missed the deadline. Reaps orphans on the way.
     fn wait(&self) -> Option<i32> {
-        Poll::for_at_most(case::DEADLINE).until(|| {
+        Poll::for_at_most(self.limit).until(|| {
             match waitpid(None::<Pid>, Some(WaitPidFlag::WNOHANG)) {
                 Ok(WaitStatus::Exited(pid, code)) if pid == self.child => Some(code),
                 Ok(WaitStatus::Signaled(pid, signal, _)) if pid == self.child => {
