@@ -185,8 +185,9 @@ impl Registry {
             Table::open(table, read_only, None, asked)
         })?;
         let table = Arc::new(table, GFP_KERNEL)?;
+        let questions = self.questions.clone();
         let claimed = place.claim(&table, patience);
-        let question = match claimed.and_then(|()| self.questions.clone().ask(&table)) {
+        let question = match claimed.and_then(|()| questions.ask(&table, patience)) {
             Ok(question) => question,
             Err(refused) => {
                 close(table, patience);
@@ -286,7 +287,7 @@ impl Registry {
             .check_below(device.id())
             .and_then(|()| match other_drives {
                 true => {
-                    let question = self.questions.clone().ask(&table)?;
+                    let question = self.questions.clone().ask(&table, patience)?;
                     asking(patience, move |asked| question.table().ask(asked))
                 }
                 false => Ok(()),

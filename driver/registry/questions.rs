@@ -7,7 +7,7 @@
 
 use crate::{
     error::{Refused, TargetError},
-    kernel_ext::block::bdev::DeviceId,
+    kernel_ext::{block::bdev::DeviceId, patience::Patience},
     table::Table,
 };
 use kernel::{
@@ -34,8 +34,29 @@ impl Questions {
         })
     }
 
-    /// Begins to ask the drives of a table. Sleeps. `ETIMEDOUT` if one has not answered for some time.
-    pub(super) fn ask(self: Arc<Self>, table: &Arc<Table>) -> Result<Question, Refused> {
+    /// Begins to ask the drives of a table, once each of them has answered most of its questions. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `ETIMEDOUT` for one that does not; `ENOMEM`.
+    pub(super) fn ask(
+        self: Arc<Self>,
+        table: &Arc<Table>,
+        patience: &Patience,
+    ) -> Result<Question, Refused> {
+        let mut begun = Ok(());
+        let _ = patience.wait(|| {
+            begun = self.begin(table);
+            !matches!(begun, Err(Refused::Target(_, TargetError::NoAnswer)))
+        });
+        begun?;
+        Ok(Question {
+            questions: self,
+            table: table.clone(),
+        })
+    }
+
+    fn begin(&self, table: &Table) -> Result<(), Refused> {
         let mut drives = self.drives.lock();
         for (number, target) in table.targets().iter().enumerate() {
             let id = target.device().id();
@@ -48,11 +69,7 @@ impl Questions {
             // There is room for it.
             let _ = drives.push_within_capacity(drive.device().id());
         }
-        drop(drives);
-        Ok(Question {
-            questions: self,
-            table: table.clone(),
-        })
+        Ok(())
     }
 }
 
