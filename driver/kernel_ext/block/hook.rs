@@ -405,8 +405,10 @@ unsafe extern "C" fn end_kept_io_callback<C: Completion>(bio: *mut bindings::bio
         unsafe { rejected::follow(disk, drive, op, (*bio).bi_status) };
     } else if op == Op::ZONE_APPEND {
         // Zones begin at multiples of their size on both, and the bio began with its zone.
-        // SAFETY: The device that it was sent to is live.
-        let zone = unsafe { (*(*drive).bd_queue).limits.chunk_sectors };
+        // SAFETY: The device that it was sent to is live, and with it its queue.
+        let zone = unsafe { &raw const (*(*drive).bd_queue).limits.chunk_sectors };
+        // SAFETY: It points into a live queue; an aligned word, which others may write, is read whole.
+        let zone = unsafe { zone.read_volatile() };
         sector += ended.sector() & u64::from(zone.wrapping_sub(1));
     }
     if op == Op::ZONE_APPEND || op.is_zone_management() {
