@@ -64,8 +64,13 @@ impl Blank {
     }
 
     fn wipe(&self) {
-        run(&format!("wipefs --quiet --all {}", self.0.path));
-        run(&format!("blockdev --rereadpt {}", self.0.path));
+        let path = &self.0.path;
+        run(&format!("wipefs --quiet --all {path}"));
+        // What earlier cases left where a partition will be, udev would find in that.
+        run(&format!(
+            "dd if=/dev/zero of={path} bs=1M count=32 oflag=direct status=none"
+        ));
+        run(&format!("blockdev --rereadpt {path}"));
     }
 }
 
