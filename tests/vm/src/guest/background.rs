@@ -50,7 +50,7 @@ impl Background {
         ])
     }
 
-    /// Starts a direct write of the first 4 KiB of a device.
+    /// Starts a direct write of the first 4 KiB of a device. If that is gone, no file comes in its place.
     #[track_caller]
     pub(crate) fn write(device: &str) -> Self {
         let to = format!("of={device}");
@@ -61,6 +61,7 @@ impl Background {
             "bs=4k",
             "count=1",
             "oflag=direct",
+            "conv=nocreat",
         ])
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a case must not leave: devices, mounts, the module, complaints of the kernel. Asked by `init` after each case.
+//! What a case must not leave: devices, files in their place, mounts, the module, complaints of the kernel. Asked by `init` after each case.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirEntry, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -30,6 +30,14 @@ pub(crate) fn leftovers() -> Vec<String> {
             left.push(name);
         }
     }
+    // A write to a node that is gone makes a file of its name, and no later device gets a node.
+    let is_file = |entry: &DirEntry| entry.file_type().is_ok_and(|kind| kind.is_file());
+    let files = fs::read_dir("/dev").into_iter().flatten().flatten();
+    left.extend(
+        files
+            .filter(is_file)
+            .map(|entry| format!("the file {}", entry.path().display())),
+    );
     let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
     left.extend(
         mounts
