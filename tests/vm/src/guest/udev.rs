@@ -142,9 +142,13 @@ pub(crate) fn mounts(word: &str, path: &str) {
 
 impl Drop for Udev {
     fn drop(&mut self) {
-        let _ = attempt(&["udevadm", "control", "--exit"]);
         let _ = self.monitor.kill();
         let _ = self.monitor.wait();
+        let _ = attempt(&["udevadm", "control", "--exit"]);
+        // Its workers may still make links for a while.
+        let gone = Poll::for_at_most(Duration::from_secs(20))
+            .until(|| (attempt(&["pgrep", "udev"]).code != Some(0)).then_some(()));
+        assert!(gone.is_some(), "udev does not end");
         for file in [RULES, SLOW_RULES] {
             let _ = fs::remove_file(file);
         }
