@@ -80,43 +80,45 @@ fn is_frozen(device: &Device, drive: &Flash, offset: u64, mount: &Mount) {
     writer.end().expect("a write works");
 }
 
-fn a_file_system_on_a_partition_is_frozen() {
+/// What stands on a device is frozen with it: `stand_on` gives the node of it, and what has to stay until the end, the topmost
+/// first.
+#[track_caller]
+fn is_frozen_with_it<Layers>(stand_on: impl Fn(&Device) -> (String, Layers)) {
     let _module = Module::load();
     let drive = flash(0);
     for queue in QUEUES {
         let to = format!("{},length=32M", drive.path);
         let device = Device::map_with("vol0", &to, &["--queue", queue]);
-        let part = Partition::create(device.path(), PLACE.0, PLACE.1);
-        let mount = with_file(&part.path());
+        let (node, layers) = stand_on(&device);
+        let mount = with_file(&node);
         is_frozen(&device, &drive, PLACE.0, &mount);
+        drop(mount);
+        drop(layers);
     }
+}
+
+fn a_file_system_on_a_partition_is_frozen() {
+    is_frozen_with_it(|device| {
+        let part = Partition::create(device.path(), PLACE.0, PLACE.1);
+        (part.path(), part)
+    });
 }
 
 fn a_file_system_on_a_device_of_dm_is_frozen() {
-    let _module = Module::load();
-    let drive = flash(0);
-    for queue in QUEUES {
-        let to = format!("{},length=32M", drive.path);
-        let device = Device::map_with("vol0", &to, &["--queue", queue]);
+    is_frozen_with_it(|device| {
         let part = Partition::create(device.path(), PLACE.0, PLACE.1);
         let lower = Dm::linear("lower", &part.path(), PLACE.1);
         let upper = Dm::linear("upper", &lower.path(), PLACE.1);
-        let mount = with_file(&upper.path());
-        is_frozen(&device, &drive, PLACE.0, &mount);
-    }
+        (upper.path(), (upper, lower, part))
+    });
 }
 
 fn a_file_system_on_a_device_of_ours_is_frozen() {
-    let _module = Module::load();
-    let drive = flash(0);
-    for queue in QUEUES {
-        let to = format!("{},length=32M", drive.path);
-        let device = Device::map_with("vol0", &to, &["--queue", queue]);
+    is_frozen_with_it(|device| {
         let part = format!("{},offset={},length={}", device.path(), PLACE.0, PLACE.1);
         let upper = Device::map("vol1", &part);
-        let mount = with_file(upper.path());
-        is_frozen(&device, &drive, PLACE.0, &mount);
-    }
+        (upper.path().to_owned(), upper)
+    });
 }
 
 /// An array of one device; stopped on drop.

@@ -82,6 +82,15 @@ impl Drop for Blank {
     }
 }
 
+/// Two drives with the labels `one` and `other`.
+#[track_caller]
+fn one_and_other(udev: &Udev) -> (Blank, Blank) {
+    (
+        Blank::with_label(0, "one", udev),
+        Blank::with_label(1, "other", udev),
+    )
+}
+
 #[track_caller]
 fn make_file_system(path: &str, label: &str) {
     run(&format!("mkfs.ext4 -q -F -L {label} {path} 8M"));
@@ -169,10 +178,7 @@ fn a_luks_header_is_found_by_its_label() {
 fn a_suspended_device_keeps_its_links_and_holds_udev_up_for_nothing() {
     let _module = Module::load();
     let udev = Udev::start();
-    let (one, other) = (
-        Blank::with_label(0, "one", &udev),
-        Blank::with_label(1, "other", &udev),
-    );
+    let (one, other) = one_and_other(&udev);
     let device = Device::map("vol0", &one.part());
     wait_for_link(&by_label("one"), Some(device.disk()));
     udev.settle();
@@ -198,10 +204,7 @@ fn a_suspended_device_keeps_its_links_and_holds_udev_up_for_nothing() {
 fn a_retarget_leads_the_links_to_what_is_there_now() {
     let _module = Module::load();
     let udev = Udev::start();
-    let (one, other) = (
-        Blank::with_label(0, "one", &udev),
-        Blank::with_label(1, "other", &udev),
-    );
+    let (one, other) = one_and_other(&udev);
     let device = Device::map("vol0", &one.part());
     wait_for_link(&by_label("one"), Some(device.disk()));
     run(&format!("tune2fs -L changed {}", device.path()));
