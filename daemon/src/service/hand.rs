@@ -3,15 +3,14 @@
 //! the request about its device, and nothing else.
 
 use std::{
-    collections::BTreeSet,
     io::{self, Read, Write},
     os::{
         fd::{AsFd, BorrowedFd},
         unix::net::UnixStream,
     },
-    sync::mpsc::{Receiver, Sender, channel},
+    sync::mpsc::{Receiver, TryRecvError, channel},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use crate::{
@@ -31,9 +30,7 @@ const STACK: usize = 256 * 1024;
 /// The steps that the kernel is at. Its descriptor is readable when one has ended.
 #[derive(Debug)]
 pub(super) struct Hand {
-    /// Names of the devices.
-    at: BTreeSet<String>,
-    results: (Sender<Ended>, Receiver<Ended>),
+    late: Vec<Receiver<Ended>>,
     bell: (UnixStream, UnixStream),
 }
 
@@ -53,25 +50,19 @@ impl Hand {
             Ok((ring, hear))
         };
         Ok(Self {
-            at: BTreeSet::new(),
-            results: channel(),
+            late: Vec::new(),
             bell: bell().map_err(system)?,
         })
-    }
-
-    /// Whether the kernel is at a step of a device.
-    pub(super) fn is_at(&self, device: &str) -> bool {
-        self.at.contains(device)
     }
 
     /// How many steps the kernel is at.
     #[cfg(test)]
     pub(super) fn steps(&self) -> usize {
-        self.at.len()
+        self.late.len()
     }
 
-    /// A step that has ended.
-    pub(super) fn ended(&mut self) -> Option<Ended> {
+    /// The steps that have ended since they were waited for.
+    pub(super) fn ended(&mut self) -> Vec<Ended> {
         // There is nothing in it that one would want to know.
         while self
             .bell
@@ -79,45 +70,46 @@ impl Hand {
             .read(&mut [0; 64])
             .is_ok_and(|length| length > 0)
         {}
-        let ended = self.results.1.try_recv().ok()?;
-        self.at.remove(&ended.step.device);
-        Some(ended)
-    }
-
-    /// Begins a step and waits a little for its end. Returns those that have ended meanwhile.
-    pub(super) fn carry_out<K: Kernel>(&mut self, kernel: &K, step: Step) -> Vec<Ended> {
-        let device = step.device.clone();
-        self.at.insert(device.clone());
         let mut all = Vec::new();
-        if let Err(source) = self.start(kernel.clone(), step.clone()) {
-            self.at.remove(&device);
-            let result = Err(system(source).into());
-            all.push(Ended { step, result });
-        }
-        let deadline = Instant::now() + PATIENCE;
-        while self.at.contains(&device) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let Ok(ended) = self.results.1.recv_timeout(left) else {
-                break;
-            };
-            self.at.remove(&ended.step.device);
-            all.push(ended);
-        }
+        self.late.retain(|result| match result.try_recv() {
+            Ok(ended) => {
+                all.push(ended);
+                false
+            }
+            Err(why) => why == TryRecvError::Empty,
+        });
         all
     }
 
-    fn start(&self, kernel: impl Kernel, step: Step) -> io::Result<()> {
-        let results = self.results.0.clone();
+    /// Begins a step and waits a little for its end. None if the kernel is still at it.
+    pub(super) fn carry_out<K: Kernel>(&mut self, kernel: &K, step: Step) -> Option<Ended> {
+        match self.start(kernel.clone(), step.clone()) {
+            Ok(result) => {
+                let ended = result.recv_timeout(PATIENCE).ok();
+                if ended.is_none() {
+                    self.late.push(result);
+                }
+                ended
+            }
+            Err(source) => {
+                let result = Err(system(source).into());
+                Some(Ended { step, result })
+            }
+        }
+    }
+
+    fn start(&self, kernel: impl Kernel, step: Step) -> io::Result<Receiver<Ended>> {
+        let (give, result) = channel();
         let mut bell = self.bell.0.try_clone()?;
         let builder = thread::Builder::new().name("step".to_owned());
         let run = move || {
             let client = kernel.connect_if_loaded().map_err(Failed::from);
             let result = client.and_then(|mut client| carry_out(&mut client, &step));
             // Without a keeper nobody wants to know; a bell that rings already is heard.
-            let _ = results.send(Ended { step, result });
+            let _ = give.send(Ended { step, result });
             let _ = bell.write(&[1]);
         };
-        builder.stack_size(STACK).spawn(run).map(|_| ())
+        builder.stack_size(STACK).spawn(run).map(|_| result)
     }
 }
 

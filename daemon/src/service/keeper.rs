@@ -6,12 +6,9 @@ use std::time::Instant;
 
 use nix::poll::PollFd;
 
-use super::{
-    News, Wants,
-    hand::{Ended, Hand},
-};
+use super::{News, Wants, hand::Hand};
 use crate::{
-    apply::Left,
+    apply::{Failed, Left},
     client::Client,
     error::{Error, Result},
     model::Device,
@@ -161,8 +158,13 @@ impl<K: Kernel> Keeper<K> {
             let client = self.kernel.connect_if_loaded();
             self.follow(client)?;
         }
+        // What a step did is told before it ends, so nothing that is heard after that is older.
+        let late = self.hand.ended();
         let heard = self.with_link(|ears, link, _, _| ears.listen(link))?;
         self.read_anew();
+        if let Some(wants) = &mut self.wants {
+            late.iter().for_each(|ended| wants.ended(ended));
+        }
         if !heard {
             return Ok(());
         }
@@ -257,7 +259,7 @@ impl Ears<'_> {
         Ok(())
     }
 
-    /// Takes up what became of steps, and has the next one done.
+    /// Has the next step done.
     fn keep<K: Kernel>(
         &mut self,
         link: &mut Monitor<K::Transport>,
@@ -267,47 +269,38 @@ impl Ears<'_> {
         let Some(wants) = self.wants else {
             return Ok(());
         };
-        while let Some(ended) = hand.ended() {
-            take_up(wants, link, ended)?;
-        }
         let present = || link.world().devices().cloned().collect();
         let Some(step) = wants.next_step(&present) else {
             return Ok(());
         };
-        let device = step.device.clone();
-        for ended in hand.carry_out(kernel, step.clone()) {
-            take_up(wants, link, ended)?;
-        }
-        if hand.is_at(&device) {
+        let Some(ended) = hand.carry_out(kernel, step.clone()) else {
             wants.takes_long(&step);
-        }
-        Ok(())
-    }
-}
-
-fn take_up<T: Transport>(wants: &mut Wants, link: &mut Monitor<T>, ended: Ended) -> Result<()> {
-    let Ended { step, result } = ended;
-    let before = match &step.action {
-        Action::Remap { before, .. } => Some(before),
-        _ => None,
-    };
-    match result {
-        Ok(device) => {
-            before.into_iter().for_each(|before| link.forget(before));
-            link.learn(device.clone());
-            wants.done(&step, &device);
-        }
-        Err(failed) => {
-            if failed.left == Left::Gone {
-                before.into_iter().for_each(|before| link.forget(before));
+            return Ok(());
+        };
+        let gone = match &step.action {
+            Action::Remap { before, .. } => Some(before),
+            _ => None,
+        };
+        // Nothing was heard since it began, so its answer is the newest that there is.
+        match &ended.result {
+            Ok(device) => {
+                gone.into_iter().for_each(|before| link.forget(before));
+                link.learn(device.clone());
             }
-            wants.failed(&step, &failed);
-            if let Error::NotLoaded | Error::Unloaded = failed.error {
-                return Err(failed.error);
+            Err(failed) if failed.left == Left::Gone => {
+                gone.into_iter().for_each(|before| link.forget(before));
             }
+            Err(_) => {}
+        }
+        wants.ended(&ended);
+        match ended.result {
+            Err(Failed {
+                error: error @ (Error::NotLoaded | Error::Unloaded),
+                ..
+            }) => Err(error),
+            _ => Ok(()),
         }
     }
-    Ok(())
 }
 
 #[cfg(test)]

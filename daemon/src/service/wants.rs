@@ -12,7 +12,7 @@ use std::{
 use log::Level;
 use nix::libc::{ENODEV, ESTALE};
 
-use super::{News, Presence, kept::Kept};
+use super::{News, Presence, hand::Ended, kept::Kept};
 use crate::{
     apply::{Failed, Left},
     config::{self, Policy, Problem, Wanted},
@@ -346,8 +346,16 @@ impl Wants {
         self.unsettled = self.waiting || !plan.refused.is_empty() || !plan.left.is_empty();
     }
 
+    /// Takes up what became of a step.
+    pub(super) fn ended(&mut self, ended: &Ended) {
+        match &ended.result {
+            Ok(device) => self.done(&ended.step, device),
+            Err(failed) => self.failed(&ended.step, failed),
+        }
+    }
+
     /// Takes up that a step was done. What it gave up, another may have waited for.
-    pub(super) fn done(&mut self, step: &Step, device: &Device) {
+    fn done(&mut self, step: &Step, device: &Device) {
         log::info!("{step}: {device}");
         let wanted = self
             .devices
@@ -372,7 +380,7 @@ impl Wants {
     }
 
     /// Takes up that a step was refused.
-    pub(super) fn failed(&mut self, step: &Step, failed: &Failed) {
+    fn failed(&mut self, step: &Step, failed: &Failed) {
         let (verb, name, place) = (step.action.name(), &step.device, &step.place);
         let kept = self.kept.entry(name.clone()).or_default();
         kept.begun = None;

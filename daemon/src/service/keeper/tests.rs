@@ -534,6 +534,19 @@ fn a_drive_that_does_not_answer_holds_up_its_own_device_only() {
 }
 
 #[test]
+fn an_answer_that_comes_late_is_not_taken_for_the_newest() {
+    let mut stage = Stage::new("late", "[device.v]\nto = '/dev/a'\npolicy = 'restore'\n");
+    stage.kernel.set_hung("/dev/a", true);
+    stage.start();
+    stage.kernel.set_hung("/dev/a", false);
+    // It is mapped, and before the answer is taken up somebody moves it.
+    stage.keeper().wait();
+    stage.retarget("/dev/b");
+    stage.turn();
+    assert_eq!(stage.devices(), on(&[("v", "/dev/a")]));
+}
+
+#[test]
 fn what_is_left_out_while_it_is_missing_is_not_while_a_boot_goes_on() {
     let mut stage = Stage::new("boot", "[device.w]\nto = '/dev/x'\nmissing = 'skip'\n");
     stage.kernel.set_settled(false);
