@@ -26,6 +26,7 @@ use crate::{
     kernel_ext::{
         block::bdev::DeviceId,
         net::{
+            attr::Place,
             genl::{Context, Family, Operation, Permission, Refusal, Registration},
             multicast::Group,
         },
@@ -117,6 +118,10 @@ impl Context for Control {
 impl Refusal for Refused {
     fn error(&self) -> Error {
         self.error()
+    }
+
+    fn place(&self) -> Option<Place> {
+        self.place()
     }
 
     fn write(&self, text: &mut dyn core::fmt::Write) -> core::fmt::Result {

@@ -104,7 +104,7 @@ impl Device {
     ) -> Result<Arc<Self>, Refused> {
         let request_queue = spec.queue_mode == QueueMode::Mq;
         if request_queue && table.zone() != 0 {
-            return Err(Refused::Zoned("have a request queue above their own"));
+            return Err(Refused::ZonedQueue);
         }
         // Whatever can fail for want of memory comes before the links, which nothing but a device undoes.
         let device = UniqueArc::<Self>::new_uninit(GFP_KERNEL)?;

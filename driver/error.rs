@@ -2,18 +2,19 @@
 
 //! Why a command was refused: each reason with its error number and its sentence.
 //!
-//! A reason carries the values that were wrong. Paths and names that the sender gave are not
-//! repeated: an extended acknowledgement has room for 79 bytes.
+//! A reason carries the values that were wrong, and knows the attribute that they came in. Paths and names that the sender
+//! gave are not repeated: an extended acknowledgement has room for 79 bytes.
 
 use crate::{
     io::DEEPEST,
     kernel_ext::{
         block::{bdev::DevT, disk_ref::DeviceName, freeze::Unfrozen},
         errno::{links_loop, not_supported, stale},
+        net::attr::Place,
         patience::timed_out,
     },
     logic::{extent::ExtentError, name::NameError},
-    uapi::{NAME_MAX, TARGETS_MAX, TIMEOUT_MAX},
+    uapi::{NAME_MAX, TARGETS_MAX, TIMEOUT_MAX, device, target},
 };
 use core::fmt::{Result as FmtResult, Write};
 use kernel::prelude::*;
@@ -78,8 +79,10 @@ pub(crate) enum Refused {
         /// Logical block size of the device.
         block: u32,
     },
-    /// Zoned drives cannot do that.
-    Zoned(&'static str),
+    /// Zoned drives cannot be striped.
+    ZonedStripes,
+    /// Zoned drives cannot have a request queue above their own.
+    ZonedQueue,
     /// A new table is shorter than the device. Sizes in bytes.
     Shorter {
         /// Size of the table.
@@ -165,6 +168,22 @@ impl TargetError {
         }
     }
 
+    /// The attribute of the target that was wrong; none if it is the target as a whole.
+    fn attribute(&self) -> Option<u16> {
+        match self {
+            Self::Backing(_) | Self::NoAnswer | Self::ZonesDiffer { .. } => Some(target::FD),
+            Self::Extent(
+                ExtentError::OffsetUnaligned { .. }
+                | ExtentError::OffsetInZone { .. }
+                | ExtentError::OffsetBeyondEnd { .. },
+            ) => Some(target::OFFSET),
+            Self::Extent(_) | Self::Stripe { .. } => Some(target::LENGTH),
+            Self::Overlaps { .. } | Self::OverlapsTarget(_) | Self::LeadsBack | Self::TooDeep => {
+                None
+            }
+        }
+    }
+
     fn write(&self, f: &mut dyn Write) -> FmtResult {
         match self {
             Self::Backing(error) => f.write_str(match *error {
@@ -186,7 +205,11 @@ impl TargetError {
                     "overlaps shunt{id}, which has {length} bytes from {offset} on"
                 )
             }
-            Self::OverlapsTarget(number) => write!(f, "overlaps target {number} of the table"),
+            Self::OverlapsTarget(number) => {
+                // People count from 1.
+                let number = number.saturating_add(1);
+                write!(f, "overlaps target {number} of the table")
+            }
             Self::LeadsBack => f.write_str("leads back to the device itself"),
             Self::NoAnswer => f.write_str("the drive does not answer"),
             Self::TooDeep => {
@@ -239,8 +262,49 @@ impl Refused {
             Self::TooManyTargets => E2BIG,
             Self::TooLong => EOVERFLOW,
             Self::Shorter { .. } => ERANGE,
-            Self::Promised(_) | Self::Zoned(_) => not_supported(),
+            Self::Promised(_) | Self::ZonedStripes | Self::ZonedQueue => not_supported(),
         }
+    }
+
+    /// The attribute of the request that was wrong, if it was one.
+    pub(crate) fn place(&self) -> Option<Place> {
+        let (kind, index, within) = match self {
+            Self::Target(number, error) => {
+                (device::TARGET, usize::from(*number), error.attribute())
+            }
+            Self::TooManyTargets => (device::TARGET, TARGETS_MAX as usize, None),
+            Self::Name(_) | Self::NameTaken(_) | Self::UnknownName => (device::NAME, 0, None),
+            Self::UnknownId(_) => (device::ID, 0, None),
+            Self::Generation { .. } => (device::GENERATION, 0, None),
+            Self::Timeout(_) => (device::TIMEOUT, 0, None),
+            Self::StripeOfOne | Self::Stripe { .. } | Self::ZonedStripes => {
+                (device::STRIPE, 0, None)
+            }
+            Self::ZonedQueue => (device::QUEUE_MODE, 0, None),
+            Self::FileSystem(..) | Self::Held(_) => (device::FREEZE, 0, None),
+            Self::Kernel(_)
+            | Self::Missing(_)
+            | Self::Together
+            | Self::Open(_)
+            | Self::Opening(_)
+            | Self::Changing(_)
+            | Self::Outstanding { .. }
+            | Self::Swap(_)
+            | Self::OnSuspended(_)
+            | Self::UnderSuspended(_)
+            | Self::TooLong
+            | Self::Shorter { .. }
+            | Self::Promised(_)
+            | Self::UnknownKeys
+            | Self::Disk(_)
+            | Self::StillFrozen(..)
+            | Self::SuspendedUnfrozen => return None,
+        };
+        Some(Place {
+            kind,
+            index,
+            within,
+        })
     }
 
     /// Writes the sentence; nothing if the number says it all.
@@ -270,11 +334,7 @@ impl Refused {
             Self::Swap(id) => write!(f, "shunt{id} is in use as swap"),
             Self::OnSuspended(id) => write!(f, "it stands on shunt{id}, which is suspended"),
             Self::UnderSuspended(id) => write!(f, "shunt{id}, which stands on it, is suspended"),
-            Self::Target(0, error) => error.write(f),
-            Self::Target(number, error) => {
-                write!(f, "target {number}: ")?;
-                error.write(f)
-            }
+            Self::Target(_, error) => error.write(f),
             Self::TooManyTargets => write!(f, "a table has at most {TARGETS_MAX} targets"),
             Self::TooLong => {
                 f.write_str("together the targets are longer than a device can be, 8 EiB")
@@ -292,7 +352,10 @@ impl Refused {
             Self::Promised(what) => {
                 write!(f, "the device has promised {what}, which the table lacks")
             }
-            Self::Zoned(what) => write!(f, "zoned drives cannot {what}"),
+            Self::ZonedStripes => f.write_str("zoned drives cannot be striped"),
+            Self::ZonedQueue => {
+                f.write_str("zoned drives cannot have a request queue above their own")
+            }
             Self::UnknownKeys => {
                 f.write_str("its drives hold keys that there was no memory to note: map it anew")
             }
@@ -354,10 +417,16 @@ fn write_extent(error: ExtentError, f: &mut dyn Write) -> FmtResult {
                 "length {length} is not a multiple of the logical block, {block}"
             )
         }
-        ExtentError::ZoneUnaligned { what, bytes, zone } => {
+        ExtentError::OffsetInZone { offset, zone } => {
             write!(
                 f,
-                "{what} {bytes} is not a multiple of the zone size, {zone}"
+                "offset {offset} is not a multiple of the zone size, {zone}"
+            )
+        }
+        ExtentError::LengthInZone { length, zone } => {
+            write!(
+                f,
+                "length {length} is not a multiple of the zone size, {zone}"
             )
         }
         ExtentError::Empty => f.write_str("length 0 is too short"),

@@ -407,7 +407,7 @@ fn zones_of(targets: &[Target], striped: bool) -> Result<(u64, u64), Refused> {
         }
     }
     if striped {
-        return Err(Refused::Zoned("be striped"));
+        return Err(Refused::ZonedStripes);
     }
     Ok((zone, capacity))
 }

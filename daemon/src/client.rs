@@ -78,7 +78,9 @@ impl<T: Transport> Client<T> {
                 Some(drive) => drive.clone(),
                 None => match self.transport.open_drive(&target.path) {
                     Ok(drive) => drive,
-                    Err(refusal) => return Err(self.unopened(refusal, number)),
+                    Err(refusal) => {
+                        return Err(with_path(self.unopened(refusal, number), targets));
+                    }
                 },
             };
             if let (Some(planned), Some(found)) = (target.planned, drive.id()) {
@@ -98,15 +100,12 @@ impl<T: Transport> Client<T> {
     }
 
     /// Why target `number` cannot be opened: who may not change devices may open no drive either, and is told so.
-    fn unopened(&mut self, mut refusal: Refusal, number: usize) -> Error {
+    fn unopened(&mut self, refusal: Refusal, number: usize) -> Error {
         match self.interval() {
             Err(error) if error.errno() == Some(EPERM) => return error,
             _ => {}
         }
-        if let (1.., Some(text)) = (number, &mut refusal.text) {
-            text.insert_str(0, &format!("target {number}: "));
-        }
-        Error::Refused(refusal)
+        Error::Refused(refusal.at(number))
     }
 
     /// The device in the answer to a change; if there was no room for it, as the kernel has it now.
@@ -139,7 +138,8 @@ impl<T: Transport> Client<T> {
     /// # Errors
     /// As [`create_device`](Self::create_device).
     pub fn create_device_on(&mut self, spec: &DeviceSpec, drives: &[OpenDrive]) -> Result<Device> {
-        let answers = self.change(request::create_device(spec, drives)?)?;
+        let answers = self.change(request::create_device(spec, drives)?);
+        let answers = answers.map_err(|error| with_path(error, &spec.targets))?;
         self.answered(&answers, || Selector::name(&spec.name))
     }
 
@@ -166,7 +166,12 @@ impl<T: Transport> Client<T> {
         change: &DeviceChange,
         drives: &[OpenDrive],
     ) -> Result<Device> {
-        let answers = self.change(request::change_device(selector, change, drives)?)?;
+        let targets = match change {
+            DeviceChange::Retarget { targets, .. } => &targets[..],
+            _ => &[],
+        };
+        let answers = self.change(request::change_device(selector, change, drives)?);
+        let answers = answers.map_err(|error| with_path(error, targets))?;
         self.answered(&answers, || selector.clone())
     }
 
@@ -306,6 +311,19 @@ impl<T: Transport> Client<T> {
         }
         Err(Error::Unsettled(DUMP_ATTEMPTS))
     }
+}
+
+/// The error with the path of the target that it is about, if there are several.
+fn with_path(mut error: Error, targets: &[TargetSpec]) -> Error {
+    if let Error::Refused(Refusal {
+        part: Some(part), ..
+    }) = &mut error
+    {
+        let target = part.target.filter(|_| targets.len() > 1);
+        let target = target.and_then(|number| targets.get(number));
+        part.path = target.map(|target| target.path.clone());
+    }
+    error
 }
 
 fn first(answers: Vec<Message>, command: u8) -> Result<Message> {

@@ -108,11 +108,7 @@ fn refusal(why: &io::Error) -> Refusal {
         EMFILE | ENFILE => "more open files than the system allows (ulimit -n)",
         _ => "the backing device cannot be opened",
     };
-    Refusal {
-        errno,
-        text: Some(text.to_owned()),
-        attribute: None,
-    }
+    Refusal::new(errno, text).of("drive")
 }
 
 #[cfg(test)]

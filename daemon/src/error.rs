@@ -4,6 +4,7 @@
 
 use std::{fmt, io};
 
+pub use crate::refusal::{Part, Refusal};
 use crate::{model::DriveId, words::shown};
 
 /// Result of a call of this library.
@@ -43,18 +44,6 @@ pub enum Error {
         /// The drive that it leads to.
         found: DriveId,
     },
-}
-
-/// A refusal of the kernel.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Refusal {
-    /// Error number, positive.
-    pub errno: i32,
-    /// The kernel's own words, if it gave any.
-    pub text: Option<String>,
-    /// The part of the request that was wrong, in the user's words: "name", "offset of target 2";
-    /// just "offset" if there is one target only.
-    pub attribute: Option<String>,
 }
 
 impl Error {
@@ -114,21 +103,8 @@ impl std::error::Error for Error {
     }
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.text {
-            Some(text) => f.write_str(text)?,
-            None => f.write_str(&plain(&io::Error::from_raw_os_error(self.errno)))?,
-        }
-        match &self.attribute {
-            Some(attribute) => write!(f, " ({attribute})"),
-            None => Ok(()),
-        }
-    }
-}
-
 /// The system's words without the number that Rust puts after them.
-fn plain(error: &io::Error) -> String {
+pub(crate) fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     match text.split_once(" (os error ") {
         Some((words, _)) => words.to_owned(),
@@ -139,30 +115,6 @@ fn plain(error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_refusal_shows_the_kernels_words_and_the_attribute() {
-        let refusal = Refusal {
-            errno: 22,
-            text: Some("offset 4097 is not a multiple of the logical block size 4096".into()),
-            attribute: Some("offset of target 2".into()),
-        };
-        assert_eq!(
-            Error::Refused(refusal).to_string(),
-            "offset 4097 is not a multiple of the logical block size 4096 (offset of target 2)"
-        );
-    }
-
-    #[test]
-    fn a_refusal_without_words_shows_those_of_its_number() {
-        let mut refusal = Refusal {
-            errno: 22,
-            ..Refusal::default()
-        };
-        assert_eq!(refusal.to_string(), "Invalid argument");
-        refusal.attribute = Some("name".into());
-        assert_eq!(refusal.to_string(), "Invalid argument (name)");
-    }
 
     #[test]
     fn the_number_of_a_system_error_is_kept() {

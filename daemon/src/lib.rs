@@ -40,6 +40,7 @@ pub mod name;
 pub mod plan;
 pub mod poll;
 pub mod prometheus;
+mod refusal;
 #[cfg(feature = "config")]
 pub mod service;
 pub mod stream;
@@ -52,7 +53,7 @@ pub mod words;
 pub mod world;
 
 pub use client::Client;
-pub use error::{Error, Refusal, Result};
+pub use error::{Error, Part, Refusal, Result};
 pub use model::{
     Bucket, Capabilities, Device, DeviceCaps, DeviceChange, DeviceSpec, DriveId, Histogram,
     Notification, Op, OpStats, QueueMode, Reason, Sample, Selector, State, Stats, StatsMode,

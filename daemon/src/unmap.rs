@@ -90,11 +90,8 @@ pub fn force<T: Transport>(client: &mut Client<T>, selector: &Selector) -> Resul
     let swap = Users::of_this_machine().swap_on_disk(&disk);
     if !swap.is_empty() {
         let swap: Vec<_> = swap.iter().map(|path| shown(path)).collect();
-        return Err(Error::Refused(Refusal {
-            errno: EBUSY,
-            text: Some(format!("{disk} is in use as swap ({})", listed(&swap))),
-            attribute: None,
-        }));
+        let text = format!("{disk} is in use as swap ({})", listed(&swap));
+        return Err(Error::Refused(Refusal::new(EBUSY, text)));
     }
     client.force_delete_device(selector)
 }

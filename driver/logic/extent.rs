@@ -45,12 +45,17 @@ pub enum ExtentError {
         /// What the drive has from the offset on.
         room: u64,
     },
-    /// The piece does not begin or end where a zone does.
-    ZoneUnaligned {
-        /// Offset or length.
-        what: &'static str,
+    /// The piece does not begin where a zone does.
+    OffsetInZone {
         /// What was asked for.
-        bytes: u64,
+        offset: u64,
+        /// Zone size of the drive.
+        zone: u64,
+    },
+    /// The piece does not end where a zone does.
+    LengthInZone {
+        /// What was asked for.
+        length: u64,
         /// Zone size of the drive.
         zone: u64,
     },
@@ -95,19 +100,19 @@ impl Extent {
     /// Whether the piece is made of whole zones of `zone` sectors, on a drive of `size` sectors, whose
     /// last zone may be smaller.
     pub fn check_zones(&self, zone: u64, size: u64) -> Result<(), ExtentError> {
-        let refused = |what, bytes| {
-            Err(ExtentError::ZoneUnaligned {
-                what,
-                bytes,
-                zone: zone * SECTOR,
-            })
-        };
+        let zone_bytes = zone * SECTOR;
         // Zones are powers of two.
         let rest = zone - 1;
         if self.first & rest != 0 {
-            refused("offset", self.offset_bytes())
+            Err(ExtentError::OffsetInZone {
+                offset: self.offset_bytes(),
+                zone: zone_bytes,
+            })
         } else if self.sectors & rest != 0 && self.first + self.sectors != size {
-            refused("length", self.length_bytes())
+            Err(ExtentError::LengthInZone {
+                length: self.length_bytes(),
+                zone: zone_bytes,
+            })
         } else {
             Ok(())
         }

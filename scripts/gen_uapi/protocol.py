@@ -16,7 +16,8 @@ def protocol(spec):
         f"{spec.doc} Version {VERSION}; it only grows, as [uapi/README.md](../uapi/README.md) says.",
         "",
         "Numbers are in the byte order of the machine; a `uint` takes 4 or 8 bytes. Requests are checked strictly: an",
-        "attribute that a command does not list, or one out of range, is refused with a text that says why.",
+        "attribute that a command does not list, or one out of range, is refused. The extended acknowledgement says in a text",
+        "why a request was refused, and where in it the attribute is that was wrong, if it was one (`NLMSGERR_ATTR_OFFS`).",
         "",
         "## Commands",
     ]

@@ -10,6 +10,7 @@ use crate::error::{Refusal, Result};
 // `enum nlmsgerr_attrs` of linux/netlink.h.
 const ATTR_MSG: u16 = 1;
 const ATTR_OFFS: u16 = 2;
+const ATTR_POLICY: u16 = 4;
 const ATTR_MISS_TYPE: u16 = 5;
 const ATTR_MISS_NEST: u16 = 6;
 
@@ -22,6 +23,8 @@ pub struct Ack {
     pub text: Option<String>,
     /// Where the wrong attribute begins, from the first byte of the request's netlink header.
     pub offset: Option<usize>,
+    /// Whether netlink itself refused the attribute, by what it was told of it.
+    pub by_policy: bool,
     /// The attribute that is missing.
     pub missing: Option<u16>,
     /// Where the nest that it is missing in begins, counted as `offset`; none at the top.
@@ -76,6 +79,7 @@ impl Ack {
             match attr.kind {
                 ATTR_MSG => ack.text = Some(attr.string()),
                 ATTR_OFFS => ack.offset = Some(attr.u32()? as usize),
+                ATTR_POLICY => ack.by_policy = true,
                 ATTR_MISS_TYPE => ack.missing = u16::try_from(attr.u32()?).ok(),
                 ATTR_MISS_NEST => ack.missing_nest = Some(attr.u32()? as usize),
                 _ => {}
@@ -89,15 +93,32 @@ impl Ack {
         if self.errno == 0 {
             return None;
         }
-        let attribute = match (self.offset, self.missing) {
-            (Some(offset), _) => request::part_at(attributes_of_request, offset),
-            (None, Some(kind)) => Some(request::missing_part(kind, self.missing_nest.is_some())),
-            (None, None) => None,
+        let (part, remark) = match (self.offset, self.missing) {
+            (Some(offset), _) => {
+                let part = request::part_at(attributes_of_request, offset);
+                // The module's words say what they are about, those of netlink do not.
+                let remark = part.as_ref().filter(|_| self.by_policy);
+                let remark = remark.map(|part| part.word.clone());
+                (part, remark)
+            }
+            (None, Some(kind)) => {
+                let part = request::missing_part(kind, self.missing_nest.is_some());
+                let remark = format!("{} is missing", part.word);
+                (Some(part), Some(remark))
+            }
+            (None, None) => (None, None),
+        };
+        let text = match remark {
+            Some(remark) => {
+                let words = self.text.unwrap_or_else(|| Refusal::words_of(self.errno));
+                Some(format!("{words} ({remark})"))
+            }
+            None => self.text,
         };
         Some(Refusal {
             errno: self.errno,
-            text: self.text,
-            attribute,
+            text,
+            part,
         })
     }
 }
@@ -180,17 +201,25 @@ mod tests {
     fn a_refusal_names_the_part_that_the_kernel_points_at() {
         let refusal = expected().refusal(&NAME).unwrap();
         assert_eq!(refusal.text.as_deref(), Some("taken!"));
-        assert_eq!(refusal.attribute.as_deref(), Some("name"));
+        assert_eq!(refusal.word(), "name");
+        assert_eq!(Ack::default().refusal(&NAME), None);
+    }
 
+    #[test]
+    fn what_netlink_itself_refuses_is_said_with_its_part() {
+        let by_policy = Ack {
+            by_policy: true,
+            ..expected()
+        };
+        let refusal = by_policy.refusal(&NAME).unwrap();
+        assert_eq!(refusal.to_string(), "taken! (name)");
         let missing = Ack {
             errno: 22,
             missing: Some(9),
             ..Ack::default()
         };
-        assert_eq!(
-            missing.refusal(&NAME).unwrap().attribute.as_deref(),
-            Some("target is missing")
-        );
-        assert_eq!(Ack::default().refusal(&NAME), None);
+        let refusal = missing.refusal(&NAME).unwrap();
+        assert_eq!(refusal.word(), "target");
+        assert_eq!(refusal.to_string(), "Invalid argument (target is missing)");
     }
 }

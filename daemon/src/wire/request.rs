@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     drive::OpenDrive,
-    error::Result,
+    error::{Part, Result},
     model::{DeviceChange, DeviceSpec, QueueMode, Selector, State, StatsMode, TargetSpec},
 };
 
@@ -264,48 +264,43 @@ impl Named {
     }
 }
 
-/// The part of a request at `offset`, counted from the first byte of its netlink header, in the
-/// user's words: "name", "offset of target 2", just "offset" if there is one target only. None if
-/// nothing known begins there.
-pub fn part_at(attributes_of_request: &[u8], offset: usize) -> Option<String> {
+/// The part of a request at `offset`, counted from the first byte of its netlink header. None if nothing
+/// known begins there.
+pub fn part_at(attributes_of_request: &[u8], offset: usize) -> Option<Part> {
     let offset = offset.checked_sub(NETLINK_HEADER_LENGTH + GENL_HEADER_LENGTH)?;
-    let all: Vec<_> = attributes(attributes_of_request).flatten().collect();
-    let is_target = |attr: &&Attr<'_>| attr.kind == device::TARGET;
-    let several = all.iter().filter(is_target).count() > 1;
-    let mut number = 0;
-    for attr in &all {
-        number += usize::from(is_target(&attr));
+    let part = |word: &str, target| Part {
+        word: word.to_owned(),
+        target,
+        path: None,
+    };
+    let mut targets = 0;
+    for attr in attributes(attributes_of_request).flatten() {
+        let target = (attr.kind == device::TARGET).then_some(targets);
+        targets += usize::from(target.is_some());
         if attr.start == offset {
-            return match device_word(attr.kind) {
-                Some(word) if is_target(&attr) && several => Some(format!("{word} {number}")),
-                word => word.map(str::to_owned),
-            };
+            return device_word(attr.kind).map(|word| part(word, target));
         }
-        let part = Some(attr).filter(is_target).and_then(|target| {
-            let inner = offset.checked_sub(target.start + Attr::HEADER_LENGTH)?;
-            target.nested().flatten().find(|part| part.start == inner)
-        });
-        if let Some(word) = part.and_then(|part| target_word(part.kind)) {
-            return Some(if several {
-                format!("{word} of target {number}")
-            } else {
-                word.to_owned()
-            });
+        let Some(inner) = offset.checked_sub(attr.start + Attr::HEADER_LENGTH) else {
+            continue;
+        };
+        let mut parts = attr.nested().flatten();
+        if let Some(within) = target.and_then(|_| parts.find(|part| part.start == inner)) {
+            return target_word(within.kind).map(|word| part(word, target));
         }
     }
     None
 }
 
-/// The attribute of a request that the kernel missed, in the user's words.
-pub fn missing_part(kind: u16, in_target: bool) -> String {
+/// The attribute of a request that the kernel missed.
+pub fn missing_part(kind: u16, in_target: bool) -> Part {
     let word = if in_target {
         target_word(kind)
     } else {
         device_word(kind)
     };
-    match word {
-        Some(word) => format!("{word} is missing"),
-        None => format!("attribute {kind} is missing"),
+    Part {
+        word: word.map_or_else(|| format!("attribute {kind}"), str::to_owned),
+        ..Part::default()
     }
 }
 
@@ -333,7 +328,7 @@ fn target_word(kind: u16) -> Option<&'static str> {
         target::PATH => "path",
         target::OFFSET => "offset",
         target::LENGTH => "length",
-        target::FD => "fd",
+        target::FD => "drive",
         _ => return None,
     })
 }

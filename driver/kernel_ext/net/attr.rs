@@ -114,21 +114,54 @@ impl<'a> Attr<'a> {
     pub(crate) fn nested(&self) -> Attrs<'a> {
         Attrs(self.payload)
     }
+
+    /// Its header, which lies before the payload.
+    pub(super) fn header(&self) -> *const bindings::nlattr {
+        self.payload.as_ptr().wrapping_sub(HEADER_LENGTH).cast()
+    }
+}
+
+/// Bytes of `struct nlattr`.
+const HEADER_LENGTH: usize = size_of::<bindings::nlattr>();
+
+/// Where an attribute of a request is.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    /// Its number.
+    pub(crate) kind: u16,
+    /// Which one it is of those with that number, from 0.
+    pub(crate) index: usize,
+    /// The attribute within it that is meant, if it is not the whole.
+    pub(crate) within: Option<u16>,
 }
 
 /// Attributes one after the other.
 #[derive(Clone, Copy)]
 pub(crate) struct Attrs<'a>(pub(super) &'a [u8]);
 
+impl<'a> Attrs<'a> {
+    /// The attribute at a place. The whole of it, if it lacks the one within.
+    pub(super) fn at(mut self, place: Place) -> Option<Attr<'a>> {
+        let whole = self.nth_of(place.kind, place.index)?;
+        let within = place.within.and_then(|kind| whole.nested().nth_of(kind, 0));
+        Some(within.unwrap_or(whole))
+    }
+
+    fn nth_of(&mut self, kind: u16, index: usize) -> Option<Attr<'a>> {
+        self.filter(|attr| attr.kind() == kind).nth(index)
+    }
+}
+
 impl<'a> Iterator for Attrs<'a> {
     type Item = Attr<'a>;
 
     #[inline(never)]
     fn next(&mut self) -> Option<Attr<'a>> {
-        let (&[len_low, len_high, kind_low, kind_high], _) = self.0.split_first_chunk::<4>()?;
+        let (&[len_low, len_high, kind_low, kind_high], _) =
+            self.0.split_first_chunk::<HEADER_LENGTH>()?;
         let len = usize::from(u16::from_ne_bytes([len_low, len_high]));
         let kind = u16::from_ne_bytes([kind_low, kind_high]) & bindings::NLA_TYPE_MASK as u16;
-        let payload = self.0.get(4..len)?;
+        let payload = self.0.get(HEADER_LENGTH..len)?;
         self.0 = self.0.get(len.next_multiple_of(4)..).unwrap_or(&[]);
         Some(Attr { kind, payload })
     }

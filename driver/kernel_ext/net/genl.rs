@@ -10,7 +10,7 @@
 
 use super::{
     super::{bindings, clock::sleep_us, noio::NoIo, task},
-    attr::{Attrs, Policy, Writer},
+    attr::{Attrs, Place, Policy, Writer},
     multicast::Group,
     sender::Sender,
 };
@@ -32,6 +32,9 @@ use kernel::{
 pub(crate) trait Refusal: From<Error> {
     /// The error number.
     fn error(&self) -> Error;
+
+    /// The attribute that was wrong, if it was one.
+    fn place(&self) -> Option<Place>;
 
     /// Writes what was wrong, for a person; nothing if the number says it all.
     fn write(&self, text: &mut dyn core::fmt::Write) -> core::fmt::Result;
@@ -144,19 +147,10 @@ pub(crate) struct Request<'a> {
 impl<'a> Request<'a> {
     /// Its attributes, checked against the policy.
     pub(crate) fn attrs(&self) -> Attrs<'a> {
-        // SAFETY: By the type invariant; so below.
+        // SAFETY: By the type invariant the argument is live.
         let header = unsafe { (*self.info).nlhdr };
-        // SAFETY: As above.
-        let genl = unsafe { (*self.info).genlhdr };
-        // SAFETY: As above.
-        let len = unsafe { (*header).nlmsg_len } as usize;
-        let begin = header as usize + len;
-        let attrs = genl as usize + size_of::<bindings::genlmsghdr>();
-        let payload =
-            (genl.cast_const().cast::<u8>()).wrapping_add(size_of::<bindings::genlmsghdr>());
-        // SAFETY: The attributes lie between the generic netlink header and the end of the message,
-        // which generic netlink has checked to be there.
-        Attrs(unsafe { core::slice::from_raw_parts(payload, begin.saturating_sub(attrs)) })
+        // SAFETY: By the type invariant the request of the family begins there, and it outlives this value.
+        unsafe { attrs(header) }
     }
 
     /// Begins the reply, with room for `payload` bytes of attributes.
@@ -431,16 +425,36 @@ impl core::fmt::Write for Text<'_> {
     }
 }
 
-/// Tells the sender of a request why it was refused.
+/// The attributes of the request at `header`.
 ///
 /// # Safety
 ///
-/// `extack` must be null or live.
+/// It must be a request that generic netlink passed to a family without a header of its own, and live for as long as the
+/// result.
+unsafe fn attrs<'a>(header: *const bindings::nlmsghdr) -> Attrs<'a> {
+    const HEADERS: usize = size_of::<bindings::nlmsghdr>() + size_of::<bindings::genlmsghdr>();
+    // SAFETY: By the contract of this function the header is live.
+    let len = unsafe { (*header).nlmsg_len } as usize;
+    let first = header.cast::<u8>().wrapping_add(HEADERS);
+    // SAFETY: The attributes lie between both headers and the end of the message, which generic netlink has checked to be
+    // there.
+    Attrs(unsafe { core::slice::from_raw_parts(first, len.saturating_sub(HEADERS)) })
+}
+
+/// Tells the sender of the request at `header` why it was refused, in the acknowledgement `extack`.
+///
+/// # Safety
+///
+/// `extack` must be null or live. It must be a request that generic netlink passed to a family without a header of its
+/// own, and live until the acknowledgement has been sent.
 pub(super) unsafe fn refuse<R: Refusal>(
     extack: *mut bindings::netlink_ext_ack,
+    header: *const bindings::nlmsghdr,
     refusal: &R,
 ) -> c_int {
     if !extack.is_null() {
+        // SAFETY: By the contract of this function the request is live.
+        let attrs = unsafe { attrs(header) };
         // SAFETY: By the contract of this function; nobody else writes to it.
         let extack = unsafe { &mut *extack };
         let mut text = Text {
@@ -452,6 +466,10 @@ pub(super) unsafe fn refuse<R: Refusal>(
         if let (Ok(()), 1.., Some(end)) = (written, len, extack._msg_buf.get_mut(len)) {
             *end = 0;
             extack._msg = extack._msg_buf.as_ptr().cast();
+        }
+        if let Some(wrong) = refusal.place().and_then(|place| attrs.at(place)) {
+            // Netlink makes a distance from the header of it, and reads nothing.
+            extack.bad_attr = wrong.header();
         }
     }
     refusal.error().to_errno()
@@ -482,7 +500,7 @@ unsafe extern "C" fn doit_callback<T: Do>(
     }
     let _no_io = NoIo::new();
     // SAFETY: As above.
-    let (family, extack) = unsafe { ((*info).family, (*info).extack) };
+    let (family, header, extack) = unsafe { ((*info).family, (*info).nlhdr, (*info).extack) };
     // SAFETY: The operation runs, so the family is registered.
     let context = unsafe { Family::<T::Context>::context(family) };
     // INVARIANT: `info` is live while the operation runs.
@@ -496,8 +514,8 @@ unsafe extern "C" fn doit_callback<T: Do>(
         Ok(Answer::Reply(reply)) => unsafe {
             bindings::shunt_genlmsg_reply(reply.into_raw(), info)
         },
-        // SAFETY: `extack` is that of the request.
-        Err(refusal) => unsafe { refuse(extack, &refusal) },
+        // SAFETY: `extack` is that of the request, which netlink keeps until it has acknowledged it.
+        Err(refusal) => unsafe { refuse(extack, header, &refusal) },
     }
 }
 
@@ -542,7 +560,7 @@ unsafe extern "C" fn later_callback<T: DoLater>(
     match begun {
         // Netlink sends no acknowledgement then.
         Ok(()) => EINTR.to_errno(),
-        // SAFETY: `extack` is that of the request.
-        Err(refusal) => unsafe { refuse(extack, &refusal) },
+        // SAFETY: `extack` is that of the request, which netlink keeps until it has acknowledged it.
+        Err(refusal) => unsafe { refuse(extack, header, &refusal) },
     }
 }

@@ -21,7 +21,7 @@ use kernel::{alloc::AllocError, prelude::*};
 /// # Invariants
 ///
 /// - `request` is a message that a user's socket sent to generic netlink, with a reference of ours; `header` is the header
-///   of the request in it.
+///   of the request in it, which a handler was called with.
 /// - `socket` is the socket that sent it, with a reference of ours.
 pub(crate) struct Sender {
     request: NonNull<bindings::sk_buff>,
@@ -87,8 +87,8 @@ impl Sender {
                 self.send(reply);
                 0
             }
-            // SAFETY: It is a local of the right type.
-            Err(refusal) => unsafe { refuse(&mut extack, &refusal) },
+            // SAFETY: By the type invariant the request is live, and it was passed to a handler of a family.
+            Err(refusal) => unsafe { refuse(&mut extack, self.header.as_ptr(), &refusal) },
         };
         // SAFETY: By the type invariant the header is live.
         let flags = unsafe { self.header.as_ref() }.nlmsg_flags;

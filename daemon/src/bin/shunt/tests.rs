@@ -128,7 +128,7 @@ fn refusals_tell_what_why_and_what_to_do() {
         ),
         (
             "shunt map a/b --to /dev/b",
-            "cannot map a/b to /dev/b: the name has a slash; shunt map --help tells what is taken",
+            "cannot map a/b to /dev/b: the name has a slash; a name is 1 to 63 bytes without slash, white space or control characters, and without -part and a number at the end",
         ),
         (
             "shunt map v --to /dev/none",

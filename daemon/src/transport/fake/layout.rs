@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use nix::libc::{EBUSY, EINVAL, ERANGE};
 
-use super::table::{Checked, refuse};
+use super::table::{Checked, refuse_part};
 use crate::{
     error::Refusal,
     model::{Device, State, Target, TargetSpec},
@@ -69,7 +69,7 @@ impl Layout {
                 let range = check_range(target, &drive)?;
                 Ok((drive, range))
             });
-            pieces.push(piece.map_err(|refusal| at(number, refusal))?);
+            pieces.push(piece.map_err(|refusal| refusal.at(number))?);
         }
         let blocks = pieces.iter().map(|(drive, _)| drive.logical_block_size);
         let block = blocks.max().unwrap_or(512);
@@ -85,12 +85,12 @@ impl Layout {
             let length = range.end - range.start;
             if length % u64::from(block) != 0 {
                 let refusal = unaligned("length", length, block.into());
-                return refusal.map_err(|refusal| at(number, refusal));
+                return refusal.map_err(|refusal| refusal.at(number));
             }
             let overlaps = |other: &Target| overlaps(other, &drive, &range);
             if let Some(other) = layout.targets.iter().position(overlaps) {
-                let refusal = refuse(EINVAL, format!("overlaps target {other} of the table"));
-                return refusal.map_err(|refusal| at(number, refusal));
+                let text = format!("overlaps target {} of the table", other + 1);
+                return Err(Refusal::new(EINVAL, text).at(number));
             }
             layout.targets.push(Target {
                 path: wanted.path.clone(),
@@ -119,19 +119,11 @@ impl Layout {
             if let Some(other) = others.find(|other| overlaps(other, &drive, &range)) {
                 let (disk, length, offset) = (device.disk_name(), other.length, other.offset);
                 let text = format!("overlaps {disk}, which has {length} bytes from {offset} on");
-                return refuse(EBUSY, text).map_err(|refusal| at(number, refusal));
+                return Err(Refusal::new(EBUSY, text).at(number));
             }
         }
         Ok(())
     }
-}
-
-/// A refusal of target number `number`, counted from 0. The first one is not numbered.
-fn at(number: usize, mut refusal: Refusal) -> Refusal {
-    if let (1.., Some(text)) = (number, &mut refusal.text) {
-        text.insert_str(0, &format!("target {number}: "));
-    }
-    refusal
 }
 
 /// Makes the pieces equally long, a multiple of the chunk.
@@ -142,11 +134,11 @@ fn cut_stripes(
     block: u32,
 ) -> Checked<()> {
     if pieces.len() < 2 {
-        return refuse(EINVAL, "stripes need at least two targets");
+        return refuse_part(EINVAL, "stripe", "stripes need at least two targets");
     }
     if stripe == 0 || stripe % u64::from(block) != 0 {
         let text = format!("stripe {stripe} is not a multiple of the logical block, {block}");
-        return refuse(EINVAL, text);
+        return refuse_part(EINVAL, "stripe", text);
     }
     let lengths = pieces.iter().map(|(_, range)| range.end - range.start);
     let shortest = lengths.min().unwrap_or(0);
@@ -156,7 +148,7 @@ fn cut_stripes(
         if even == 0 || (length != even && wanted.length.is_some()) {
             let must = even.max(stripe);
             let text = format!("length {length}, but all stripes must have the same, {must}");
-            return refuse(EINVAL, text).map_err(|refusal| at(number, refusal));
+            return Err(Refusal::new(EINVAL, text).of("length").at(number));
         }
         range.end = range.start + even;
     }
@@ -169,7 +161,7 @@ fn overlaps(other: &Target, drive: &Drive, range: &Range<u64>) -> bool {
 
 fn unaligned<T>(word: &str, value: u64, block: u64) -> Checked<T> {
     let text = format!("{word} {value} is not a multiple of the logical block, {block}");
-    refuse(EINVAL, text)
+    refuse_part(EINVAL, word, text)
 }
 
 fn check_range(wanted: &TargetSpec, drive: &Drive) -> Checked<Range<u64>> {
@@ -181,19 +173,19 @@ fn check_range(wanted: &TargetSpec, drive: &Drive) -> Checked<Range<u64>> {
     let whole = size - size % block;
     if offset >= whole {
         let text = format!("offset {offset} is not below the drive's size, {size}");
-        return refuse(ERANGE, text);
+        return refuse_part(ERANGE, "offset", text);
     }
     let room = whole - offset;
     let length = wanted.length.unwrap_or(room);
     if length == 0 {
-        return refuse(EINVAL, "length 0 is too short");
+        return refuse_part(EINVAL, "length", "length 0 is too short");
     }
     if length % block != 0 {
         return unaligned("length", length, block);
     }
     if length > room {
         let text = format!("length {length} is above the {room} bytes from the offset on");
-        return refuse(ERANGE, text);
+        return refuse_part(ERANGE, "length", text);
     }
     Ok(offset..offset + length)
 }

@@ -69,11 +69,12 @@ impl Entry {
 }
 
 pub(super) fn refuse<T>(errno: i32, text: impl Into<String>) -> Checked<T> {
-    Err(Refusal {
-        errno,
-        text: Some(text.into()),
-        attribute: None,
-    })
+    Err(Refusal::new(errno, text))
+}
+
+/// Refuses a part of the request.
+pub(super) fn refuse_part<T>(errno: i32, word: &str, text: impl Into<String>) -> Checked<T> {
+    Err(Refusal::new(errno, text).of(word))
 }
 
 impl Table {
@@ -161,10 +162,15 @@ impl Table {
                 "no device has that name".to_owned(),
             ),
         };
-        let found = found.map_or_else(|| refuse(ENODEV, unknown), Ok)?;
+        let word = match selector {
+            Selector::Name(_) => "name",
+            _ => "id",
+        };
+        let found = found.map_or_else(|| refuse_part(ENODEV, word, unknown), Ok)?;
         match selector {
-            Selector::Exactly { generation, .. } if *generation != found.generation => refuse(
+            Selector::Exactly { generation, .. } if *generation != found.generation => refuse_part(
                 ESTALE,
+                "generation",
                 format!(
                     "the device has generation {}, not {generation}",
                     found.generation
@@ -201,7 +207,7 @@ impl Table {
         check_name(&spec.name)?;
         if let Ok(other) = self.find(&Selector::name(&spec.name)) {
             let disk = other.disk_name();
-            return refuse(EEXIST, format!("{disk} has that name already"));
+            return refuse_part(EEXIST, "name", format!("{disk} has that name already"));
         }
         let layout = self.layout(&spec.targets, spec.stripe, None)?;
         self.generation += 1;
@@ -243,7 +249,7 @@ impl Table {
             _ => {}
         }
         let Some(entry) = self.entries.get_mut(&id) else {
-            return refuse(ENODEV, format!("no device has the id {id}"));
+            return refuse_part(ENODEV, "id", format!("no device has the id {id}"));
         };
         match change {
             DeviceChange::Suspend { freeze } => entry.suspended = entry.suspended.or(Some(*freeze)),
@@ -293,7 +299,7 @@ impl Table {
         }
         if targets.len() > TARGETS_MAX as usize {
             let text = format!("a table has at most {TARGETS_MAX} targets");
-            return refuse(E2BIG, text);
+            return refuse_part(E2BIG, "target", text);
         }
         let layout = Layout::new(targets, stripe, |path| self.drive(path))?;
         for device in self.devices().filter(|device| Some(device.id) != user) {
@@ -407,8 +413,8 @@ impl Table {
         }
         match self.paths.get(path) {
             Some(Some(drive)) => Ok(*drive),
-            Some(None) => refuse(ENOTBLK, "not a block device"),
-            None => refuse(ENOENT, "no such path"),
+            Some(None) => refuse_part(ENOTBLK, "drive", "not a block device"),
+            None => refuse_part(ENOENT, "drive", "no such path"),
         }
     }
 }
@@ -424,14 +430,10 @@ fn record_size(sizes: &mut Vec<Bucket>, bytes: u64) {
 fn check_name(name: &str) -> Checked<()> {
     if name.len() > NAME_MAX as usize {
         // The kernel looks at the length before the module does, in words of its own.
-        return Err(Refusal {
-            errno: ERANGE,
-            text: Some("Attribute failed policy validation".into()),
-            attribute: Some("name".into()),
-        });
+        return refuse_part(ERANGE, "name", "Attribute failed policy validation (name)");
     }
     match name::wrong(name) {
-        Some(why) => refuse(EINVAL, why),
+        Some(why) => refuse_part(EINVAL, "name", why),
         None => Ok(()),
     }
 }

@@ -161,10 +161,27 @@ fn no_byte_of_a_drive_is_mapped_twice() {
     }
     let twice = vec![target("/dev/a", 0, 1024), target("/dev/a", 512, 512)];
     let (errno, text) = refusal(map(&kernel, "w", twice));
-    let words = "target 1: overlaps target 0 of the table";
+    let words = "target 2, /dev/a: overlaps target 1 of the table";
     assert_eq!((errno, text.as_str()), (EINVAL, words));
     let beside = vec![target("/dev/a", 0, 4096), target("/dev/a", 8192, 512)];
     map(&kernel, "w", beside).unwrap();
+}
+
+#[test]
+fn one_of_several_targets_that_is_refused_is_named_by_number_and_path() {
+    let kernel = kernel();
+    let said = |targets| map(&kernel, "v", targets).unwrap_err().to_string();
+    let a = || target("/dev/a", 0, 1024);
+    // Found when it is opened, and by the kernel.
+    assert_eq!(
+        said(vec![a(), target("/dev/none", 0, 512)]),
+        "target 2, /dev/none: no such path"
+    );
+    assert_eq!(
+        said(vec![a(), target("/dev/a", 512, 512)]),
+        "target 2, /dev/a: overlaps target 1 of the table"
+    );
+    assert_eq!(said(vec![target("/dev/none", 0, 512)]), "no such path");
 }
 
 #[test]
@@ -289,12 +306,12 @@ fn stripes_are_equally_long() {
         (
             two(1 << 19),
             65_536,
-            "length 1048576, but all stripes must have the same, 524288",
+            "target 1, /dev/a: length 1048576, but all stripes must have the same, 524288",
         ),
         (
             two(4096),
             65_536,
-            "length 1048576, but all stripes must have the same, 65536",
+            "target 1, /dev/a: length 1048576, but all stripes must have the same, 65536",
         ),
         (
             two(1 << 20),

@@ -84,7 +84,7 @@ fn a_refusal_carries_number_words_and_part() {
         Err(Error::Refused(refusal)) => {
             assert_eq!(refusal.errno, 17);
             assert_eq!(refusal.text.as_deref(), Some("taken"));
-            assert_eq!(refusal.attribute.as_deref(), Some("name"));
+            assert_eq!(refusal.word(), "name");
         }
         other => panic!("{other:?}"),
     }
@@ -128,7 +128,7 @@ fn the_running_kernels_extended_acknowledgement_is_read() {
         Err(Error::Refused(refusal)) => {
             assert!(refusal.text.is_some(), "{refusal:?}");
             // The second attribute of `nlctrl` is the name, as it is of shunt's own sets.
-            assert_eq!(refusal.attribute.as_deref(), Some("name"), "{refusal:?}");
+            assert_eq!(refusal.word(), "name", "{refusal:?}");
         }
         other => panic!("{other:?}"),
     }

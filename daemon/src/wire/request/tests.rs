@@ -142,34 +142,31 @@ fn a_request_with_an_attribute_that_does_not_belong_is_malformed() {
 #[test]
 fn a_part_is_named_by_where_it_begins() {
     let part = |offset: usize| part_at(&SPEC, 20 + offset);
-    let named = |offset| part(offset).unwrap();
-    assert_eq!(named(0), "name");
-    assert_eq!(named(8), "queue");
-    assert_eq!(named(16), "stats");
-    assert_eq!(named(24), "read-only");
-    assert_eq!(named(32), "target 1");
-    assert_eq!(named(36), "path of target 1");
-    assert_eq!(named(44), "offset of target 1");
-    assert_eq!(named(52), "target 2");
-    assert_eq!(named(72), "length of target 2");
-    assert_eq!(named(84), "stripe");
+    let named = |offset| {
+        let part = part(offset).unwrap();
+        (part.word, part.target)
+    };
+    let of = |word: &str, target| (word.to_owned(), target);
+    assert_eq!(named(0), of("name", None));
+    assert_eq!(named(8), of("queue", None));
+    assert_eq!(named(16), of("stats", None));
+    assert_eq!(named(24), of("read-only", None));
+    assert_eq!(named(32), of("target", Some(0)));
+    assert_eq!(named(36), of("path", Some(0)));
+    assert_eq!(named(44), of("offset", Some(0)));
+    assert_eq!(named(52), of("target", Some(1)));
+    assert_eq!(named(72), of("length", Some(1)));
+    assert_eq!(named(84), of("stripe", None));
     assert_eq!(part(4), None);
     assert_eq!(part(4000), None);
     assert_eq!(part_at(&SPEC, 3), None);
 }
 
 #[test]
-fn the_only_target_needs_no_number() {
-    let part = |offset: usize| part_at(&SPEC[..52], 20 + offset).unwrap();
-    assert_eq!(part(32), "target");
-    assert_eq!(part(44), "offset");
-}
-
-#[test]
 fn a_missing_part_is_named() {
-    assert_eq!(missing_part(2, false), "name is missing");
-    assert_eq!(missing_part(1, true), "path is missing");
-    assert_eq!(missing_part(77, false), "attribute 77 is missing");
+    assert_eq!(missing_part(2, false).word, "name");
+    assert_eq!(missing_part(1, true).word, "path");
+    assert_eq!(missing_part(77, false).word, "attribute 77");
 }
 
 #[test]

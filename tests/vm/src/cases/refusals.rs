@@ -18,6 +18,7 @@ cases!("refusals":
     an_offset_that_is_no_multiple_of_the_block,
     a_length_that_is_no_multiple_of_the_block,
     a_block_of_4096_bytes_is_not_cut,
+    one_of_several_targets_is_named_by_number_and_path,
     a_name_that_is_taken,
     a_name_that_is_empty,
     a_name_that_is_too_long,
@@ -160,6 +161,38 @@ fn a_block_of_4096_bytes_is_not_cut() {
     );
 }
 
+fn one_of_several_targets_is_named_by_number_and_path() {
+    let _module = Module::load();
+    let (free, taken) = (flash(0).path, flash(1).path);
+    let _holder = Device::map("vol0", &format!("{taken},length=1M"));
+    let _device = Device::map("vol1", &format!("{},length=1M", flash(2).path));
+    let first = format!("{free},length=1M");
+    let named = format!("target 2, {taken}: ");
+    for (options, words) in [
+        (",offset=100", "is not a multiple of the logical block"),
+        (",offset=512K,length=1M", "overlaps shunt0"),
+        (",length=0", "length 0 is too short"),
+    ] {
+        let second = format!("{taken}{options}");
+        is_refused(
+            &["map", "vol2", "--to", &first, "--to", &second],
+            &[&named, words],
+        );
+        is_refused(
+            &["retarget", "vol1", "--to", &first, "--to", &second],
+            &[&named, words],
+        );
+    }
+    let twice = format!("{free},offset=512K,length=1M");
+    is_refused(
+        &["map", "vol2", "--to", &first, "--to", &twice],
+        &[
+            &format!("target 2, {free}: overlaps target 1 of the table"),
+            "a part of its own",
+        ],
+    );
+}
+
 fn a_name_that_is_taken() {
     let _module = Module::load();
     let _device = Device::map("vol0", &flash(0).path);
@@ -178,7 +211,7 @@ fn a_name_that_is_too_long() {
 
 fn a_name_with_a_slash() {
     let _module = Module::load();
-    map_is_refused("a/b", &flash(0).path, &["a/b"]);
+    map_is_refused("a/b", &flash(0).path, &["a/b", "a name is 1 to 63 bytes"]);
 }
 
 fn a_name_with_white_space_or_control_characters() {

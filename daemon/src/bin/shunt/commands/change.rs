@@ -39,7 +39,7 @@ pub(super) fn retarget<T: Transport>(
     // By its number: the device that was looked at, not one that took its name meanwhile.
     let selector = Selector::Id(present.id);
     apply(client, &selector, &change, output, |error| {
-        refused::table("retarget", name, targets, error)
+        refused::table("retarget", name, targets, args.table.stripe, error)
     })
 }
 

@@ -175,12 +175,12 @@ fn explained(step: &Step, error: &Error) -> Failure {
     let (verb, name) = (step.action.name(), step.device.as_str());
     match &step.action {
         Action::Map(spec) | Action::Remap { spec, .. } => {
-            refused::table(verb, name, &spec.targets, error)
+            refused::table(verb, name, &spec.targets, spec.stripe, error)
         }
         Action::Change {
-            table: Some((targets, _)),
+            table: Some((targets, stripe)),
             ..
-        } => refused::table(verb, name, targets, error),
+        } => refused::table(verb, name, targets, *stripe, error),
         Action::Change { .. } => refused::change(verb, name, error),
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn map<T: Transport>(
     };
     let device = client
         .create_device(&spec)
-        .map_err(|error| refused::table("map", &spec.name, &spec.targets, &error))?;
+        .map_err(|error| refused::table("map", &spec.name, &spec.targets, spec.stripe, &error))?;
     output.show(|| json::device(&device), || format!("{}\n", device.path()))
 }
 

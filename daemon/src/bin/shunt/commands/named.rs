@@ -17,13 +17,8 @@ use shunt::{Client, Error, Refusal, Result, Selector, Transport};
 /// [`Error::Refused`] with `ENODEV` if it is a path that leads to no device of shunt.
 pub(super) fn selector<T: Transport>(client: &mut Client<T>, said: &str) -> Result<Selector> {
     if said.contains('/') {
-        let no_device = || {
-            Error::Refused(Refusal {
-                errno: ENODEV,
-                text: Some("no device of shunt is at that path".to_owned()),
-                attribute: None,
-            })
-        };
+        let words = "no device of shunt is at that path";
+        let no_device = || Error::Refused(Refusal::new(ENODEV, words).of("name"));
         return at_path(said).map(Selector::Id).ok_or_else(no_device);
     }
     let name = Selector::name(said);

@@ -10,7 +10,7 @@ fn refused(errno: i32, text: Option<&str>) -> Error {
     Error::Refused(Refusal {
         errno,
         text: text.map(str::to_owned),
-        attribute: None,
+        part: None,
     })
 }
 

@@ -1,56 +1,29 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The kernel's refusals in the user's words.
 
+use nix::libc::EIO;
+
 use super::*;
 
-fn said(targets: &[&str], errno: i32, text: &str) -> String {
-    let targets: Vec<_> = targets
-        .iter()
-        .map(|path| TargetSpec::whole(*path))
-        .collect();
-    let error = Error::Refused(Refusal {
-        errno,
-        text: Some(text.to_owned()),
-        attribute: None,
-    });
-    match table("retarget", "v", &targets, &error) {
+fn line(failure: Failure) -> String {
+    match failure {
         Failure::Explained(line) => line,
         other => panic!("{other:?}"),
     }
 }
 
-#[test]
-fn one_of_several_targets_is_named_by_path_and_number() {
-    let two = ["/dev/none-a", "/dev/none-b"];
-    for (errno, text, begin) in [
-        (ENOENT, "no such path", "target 1, /dev/none-a: no such"),
-        (
-            ENOENT,
-            "target 1: no such path",
-            "target 2, /dev/none-b: no such",
-        ),
-        (
-            ERANGE,
-            "length 9 is above",
-            "target 1, /dev/none-a: length 9",
-        ),
-        (
-            EINVAL,
-            "target 1: overlaps target 0 of the table",
-            "target 2, /dev/none-b: overlaps target 1 of the table; give each",
-        ),
-        // About the table as a whole.
-        (
-            ERANGE,
-            "the table has 1 bytes, the device 2",
-            "the table has 1",
-        ),
-        (ELOOP, "leads back to the device itself", "leads back to"),
-    ] {
-        let line = said(&two, errno, text);
-        let expected = format!("cannot retarget v: {begin}");
-        assert!(line.starts_with(&expected), "{line}");
-    }
+fn said(targets: &[&str], stripe: Option<u64>, refusal: Refusal) -> String {
+    let targets: Vec<_> = targets
+        .iter()
+        .map(|path| TargetSpec::whole(*path))
+        .collect();
+    line(table(
+        "retarget",
+        "v",
+        &targets,
+        stripe,
+        &Error::Refused(refusal),
+    ))
 }
 
 #[test]
@@ -66,7 +39,7 @@ fn a_path_that_led_elsewhere_is_told_with_both_drives() {
         found: drive(32, 9),
     };
     assert_eq!(
-        table("retarget", "v", &[TargetSpec::whole("/dev/sdb")], &error),
+        table("retarget", "v", &[TargetSpec::whole("/dev/sdb")], None, &error),
         Failure::Explained(
             "cannot retarget v to /dev/sdb: /dev/sdb led to 8:16 (diskseq 7) when this was planned and \
              leads to 8:32 (diskseq 9) now; shunt plan shows what that means"
@@ -78,73 +51,59 @@ fn a_path_that_led_elsewhere_is_told_with_both_drives() {
 #[test]
 fn the_only_target_is_named_once() {
     assert_eq!(
-        said(&["/dev/none-a"], ENOENT, "no such path"),
+        said(
+            &["/dev/none-a"],
+            None,
+            Refusal::new(ENOENT, "no such path").of("drive").at(0)
+        ),
         "cannot retarget v to /dev/none-a: no such path; check the path; lsblk lists the drives that there are"
     );
 }
 
 #[test]
 fn each_refusal_of_the_kernel_has_a_remedy() {
-    for (errno, text, remedy) in [
-        (
-            ERANGE,
-            "the table has 1 bytes, the device 2",
-            "does not shrink",
-        ),
-        (
-            EOPNOTSUPP,
-            "the device has promised discard, which the table lacks",
-            "give drives that can do it too",
-        ),
-        (
-            EOPNOTSUPP,
-            "zoned drives are not supported yet",
-            "without zones",
-        ),
-        (
-            ELOOP,
-            "leads back to the device itself",
-            "does not stand on it",
-        ),
-        (E2BIG, "a table has at most 1024 targets", "give fewer"),
-        (
-            EINVAL,
-            "stripes need at least two targets",
-            "give --to once more",
-        ),
-        (
-            EINVAL,
-            "stripe 1000 is not a multiple of the logical block, 512",
-            "give --stripe a multiple of it",
-        ),
-        (
-            EINVAL,
-            "target 1: length 512, but all stripes must have the same, 1024",
-            "leave length= out",
-        ),
-        (
-            EACCES,
-            "read-only, or not permitted",
-            "make the drive writable",
-        ),
-        (ENODEV, "no device has the id 3", "shunt list"),
+    for (errno, word, remedy) in [
+        (EEXIST, "name", "choose another name"),
+        (EINVAL, "name", name::RULE),
+        (ERANGE, "name", name::RULE),
+        (ENODEV, "id", "shunt list"),
+        (ERANGE, "", "does not shrink"),
+        (ERANGE, "offset", "stay within the drive"),
+        (EOPNOTSUPP, "", "give drives that can do it too"),
+        (EOPNOTSUPP, "queue", "without zones"),
+        (ELOOP, "target", "does not stand on it"),
+        (E2BIG, "target", "give fewer"),
+        (EINVAL, "stripe", "give --stripe a multiple of it"),
+        (EINVAL, "length", "shunt map --help"),
+        (EINVAL, "target", "a part of its own"),
+        (EACCES, "drive", "make the drive writable"),
     ] {
-        let line = said(&["/dev/none-a", "/dev/none-b"], errno, text);
+        let refusal = Refusal::new(errno, "words").of(word);
+        let line = said(&["/dev/none-a", "/dev/none-b"], None, refusal);
         assert!(line.contains(remedy), "{line}");
     }
 }
 
 #[test]
+fn a_stripe_has_remedies_of_its_own() {
+    let chunk = Some(1000);
+    let of = |word| Refusal::new(EINVAL, "words").of(word);
+    let line = said(&["/dev/none-a"], chunk, of("stripe"));
+    assert!(line.contains("give --to once more"), "{line}");
+    let line = said(&["/dev/none-a", "/dev/none-b"], chunk, of("length").at(1));
+    assert!(line.contains("leave length= out"), "{line}");
+}
+
+#[test]
 fn a_file_system_that_does_not_stop_is_told_with_where_to_look() {
-    let error = Error::Refused(Refusal {
-        errno: EBUSY,
-        text: Some("the file system could not be stopped".into()),
-        attribute: None,
-    });
-    assert_eq!(
-        change("suspend", "v", &error),
-        Failure::Explained(
-            "cannot suspend v: the file system could not be stopped; see dmesg; without --freeze it goes on".into()
-        )
-    );
+    for (errno, advice) in [
+        (EIO, "see dmesg; without --freeze it goes on"),
+        (EBUSY, "without --freeze it goes on"),
+    ] {
+        let refusal = Refusal::new(errno, "the file system could not be stopped").of("freeze");
+        assert_eq!(
+            line(change("suspend", "v", &Error::Refused(refusal))),
+            format!("cannot suspend v: the file system could not be stopped; {advice}")
+        );
+    }
 }
