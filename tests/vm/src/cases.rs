@@ -153,6 +153,11 @@ impl Case {
         self.topic == faults::TOPIC
     }
 
+    /// Whether it holds times against figures, so that nothing else may take its share of the machine.
+    pub(crate) fn is_timed(&self) -> bool {
+        [pace::TOPIC, scale::TOPIC, stream::TOPIC, truth::TOPIC].contains(&self.topic)
+    }
+
     /// What it runs in.
     pub(crate) fn init(&self) -> Init {
         match self.topic {

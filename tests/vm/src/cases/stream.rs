@@ -16,6 +16,8 @@ use crate::guest::stream::{Samples, op};
 use crate::guest::wait::wait_until;
 use crate::guest::ynl::Ynl;
 
+pub(crate) const TOPIC: &str = "stream";
+
 cases!("stream":
     samples_follow_one_another_and_agree_with_the_figures_asked_for,
     without_a_listener_no_sample_is_made,

@@ -21,6 +21,8 @@ use crate::guest::sysfs;
 use crate::guest::wait::wait_until;
 use crate::guest::zones;
 
+pub(crate) const TOPIC: &str = "truth";
+
 cases!("truth":
     the_histogram_agrees_with_the_latency_log_of_fio,
     the_latency_of_a_drive_that_is_known_is_found_in_sum_and_histogram,

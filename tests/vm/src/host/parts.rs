@@ -82,19 +82,14 @@ impl Parts {
         }
     }
 
-    /// The parts of each guest that the cases of this kernel are shared among: a slow one gets a second, with a work folder
-    /// of its own.
-    pub(crate) fn guests(&self) -> Result<Vec<Self>> {
-        let mut guests = vec![self.clone()];
-        if self.debug {
-            let work = self.work.join("beside");
-            fs::create_dir_all(&work).map_err(because(work.display()))?;
-            guests.push(Self {
-                work,
-                ..self.clone()
-            });
-        }
-        Ok(guests)
+    /// The parts of another guest with this kernel, with a work folder of its own.
+    pub(crate) fn beside(&self, name: &str) -> Result<Self> {
+        let work = self.work.join(name);
+        fs::create_dir_all(&work).map_err(because(work.display()))?;
+        Ok(Self {
+            work,
+            ..self.clone()
+        })
     }
 
     /// A limit on the time of something in the guest, for this kernel.

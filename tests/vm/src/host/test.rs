@@ -46,10 +46,12 @@ pub(crate) fn run(releases: &[String], wanted: &[String]) -> Result<bool> {
         _ => format!("{}: ", short(&of.release)),
     };
     let cases = &cases;
+    // One guest leaves half a machine of two processors idle.
+    let alone = parts.len() == 1;
     let tallies: Vec<Result<Vec<Tally>>> = thread::scope(|scope| {
         let begin = |of| {
             let label = label(of);
-            scope.spawn(move || run_on(of, cases, &label))
+            scope.spawn(move || run_on(of, alone, cases, &label))
         };
         let runs: Vec<_> = parts.iter().map(begin).collect();
         runs.into_iter()
@@ -101,11 +103,26 @@ impl Left<'_> {
     }
 }
 
-/// Runs the cases on one kernel, in one guest or several at once; a verdict of each.
-fn run_on(parts: &Parts, cases: &[&'static Case], label: &str) -> Result<Vec<Tally>> {
+/// Runs the cases on one kernel, in a guest or in two at once, and then those that need the machine for themselves; a tally
+/// of each guest.
+fn run_on(parts: &Parts, alone: bool, cases: &[&'static Case], label: &str) -> Result<Vec<Tally>> {
+    // On the debug kernel times have five times as long, and nothing is to be had from one guest alone.
+    let (timed, others): (Vec<_>, Vec<_>) = cases
+        .iter()
+        .partition(|case| alone && !parts.debug && case.is_timed());
+    let mut guests = vec![parts.clone()];
+    if alone {
+        guests.push(parts.beside("beside")?);
+    }
+    let mut tallies = run_in_each(&guests, &others, label)?;
+    tallies.extend(run_in_each(&[parts.beside("alone")?], &timed, label)?);
+    Ok(tallies)
+}
+
+/// Runs the cases in guests that share them.
+fn run_in_each(guests: &[Parts], cases: &[&'static Case], label: &str) -> Result<Vec<Tally>> {
     let topics = cases.chunk_by(|one, next| one.topic == next.topic && !one.is_long());
     let topics = Mutex::new(topics.map(<[_]>::to_vec).collect());
-    let guests = parts.guests()?;
     thread::scope(|scope| {
         let topics = &topics;
         let begin = |guest| scope.spawn(move || run_in(guest, topics, label.to_owned()));
