@@ -5,7 +5,7 @@
 //! C header: [`include/linux/bio.h`](srctree/include/linux/bio.h)
 
 use super::{
-    super::bindings,
+    super::{bindings, clock::sleep_us},
     bdev::BlockDevice,
     bio::{Bio, Op, OwnedBio, Status},
     rejected,
@@ -19,6 +19,9 @@ use kernel::{
 
 /// Bios that are kept, so that I/O goes on when memory is short.
 const RESERVE: c_uint = 16;
+
+/// Time after which memory that there was not is asked for again.
+const PAUSE_US: u64 = 1000;
 
 /// A supply of bios without vectors.
 ///
@@ -150,7 +153,7 @@ impl BioSet {
     }
 
     /// A bio for `device` that does what `bio` does, to the same pages, with `opf` as its operation
-    /// and flags. May sleep.
+    /// and flags. May sleep, until there is memory for it.
     ///
     /// # Safety
     ///
@@ -161,12 +164,22 @@ impl BioSet {
         bio: *mut bindings::bio,
         opf: bindings::blk_opf_t,
     ) -> NonNull<bindings::bio> {
-        // SAFETY: By the contract of this function, and the type invariant.
-        let clone = unsafe {
-            bindings::bio_alloc_clone(device, bio, bindings::SHUNT_GFP_NOIO, self.0.as_ref().get())
+        let clone = loop {
+            // SAFETY: By the contract of this function both are live, and by the type invariant the set is.
+            let clone = unsafe {
+                bindings::bio_alloc_clone(
+                    device,
+                    bio,
+                    bindings::SHUNT_GFP_NOIO,
+                    self.0.as_ref().get(),
+                )
+            };
+            if let Some(clone) = NonNull::new(clone) {
+                break clone;
+            }
+            // The bio came from the reserve if need be; for protection information the block layer keeps none.
+            sleep_us(PAUSE_US);
         };
-        // SAFETY: With this flag the allocation waits rather than fails.
-        let clone = unsafe { NonNull::new_unchecked(clone) };
         // SAFETY: The clone is fresh and ours; so below.
         unsafe { (*clone.as_ptr()).bi_opf = opf };
         // SAFETY: As above.

@@ -48,6 +48,9 @@ struct testdrive {
 #endif
 };
 
+int testdrive_clones_init(void);
+void testdrive_clones_exit(void);
+
 #ifdef CONFIG_BLK_INLINE_ENCRYPTION
 int testdrive_crypto_init(struct testdrive *drive, unsigned int data_units);
 void testdrive_crypto_exit(struct testdrive *drive);

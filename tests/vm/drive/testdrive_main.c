@@ -214,6 +214,9 @@ static int __init testdrive_init(void)
 		if (err)
 			goto remove;
 	}
+	err = testdrive_clones_init();
+	if (err)
+		goto remove;
 	return 0;
 
 remove:
@@ -229,6 +232,7 @@ static void __exit testdrive_exit(void)
 {
 	int number;
 
+	testdrive_clones_exit();
 	for (number = 0; number < DRIVES; number++)
 		testdrive_remove(&drives[number]);
 	kfree(drives);

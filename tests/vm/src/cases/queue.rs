@@ -9,16 +9,18 @@ use crate::guest::command::attempt;
 use crate::guest::direct::{Buffer, Direct};
 use crate::guest::dm::Dm;
 use crate::guest::fio::Fio;
-use crate::guest::flash::flash;
+use crate::guest::flash::{flash, rich};
 use crate::guest::module::Module;
 use crate::guest::shunt::Device;
 use crate::guest::sysfs::{self, DiskStats};
 use crate::guest::task::Task;
+use crate::guest::test_drive::TestDrives;
 use crate::guest::trace::issued_during;
 use crate::guest::verified::under_verified_io;
 use crate::guest::wait::{Poll, wait_until};
 
 cases!("queue":
+    a_clone_waits_for_memory_that_its_protection_information_wants,
     verified_io_goes_on_while_schedulers_take_turns,
     writes_that_touch_are_one_write_of_the_drive,
     a_request_that_takes_longer_than_its_time_limit_is_waited_for,
@@ -110,4 +112,19 @@ fn a_request_that_takes_longer_than_its_time_limit_is_waited_for() {
     assert!(early.is_none(), "the read ended before the drive gave it");
     let stats = device.stats();
     assert_eq!((stats.errors("read"), stats.in_flight()), (0, Some(0)));
+}
+
+/// The drives of the module are not used, nor is what they can do: it lets clones fail for a while, of whatever device.
+fn a_clone_waits_for_memory_that_its_protection_information_wants() {
+    let _module = Module::load();
+    let device = Device::map_with("vol0", &rich().path, &["--queue", "mq"]);
+    let pattern = Buffer::pattern(1, 64 << 10);
+    let short = TestDrives::load("failing_clones=3");
+    let file = Direct::open(device.path());
+    file.write(0, &pattern);
+    assert!(file.read(0, 64 << 10)[..] == pattern[..]);
+    let left = sysfs::number("/sys/module/testdrive/parameters/failing_clones");
+    assert_eq!(left, 0, "so many clones did not fail");
+    drop(short);
+    assert_eq!(device.stats().errors("write"), 0);
 }

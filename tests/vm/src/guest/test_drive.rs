@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Two drives in memory that can erase for good and encrypt inline, by the module of `tests/vm/drive`; gone on drop.
+//! Two drives in memory that can erase for good and encrypt inline, by the module of `tests/vm/drive`, which can also have
+//! memory run short for clones of any device; gone on drop.
 
 use std::ffi::CString;
 use std::thread;
