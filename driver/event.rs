@@ -20,10 +20,13 @@ pub(crate) fn on_lost(lost: fn(DeviceId, bool)) {
 }
 
 /// Makes up for what was missed while the drives of a table were open but nobody's: tells of those
-/// that have gone. Sleeps; to be called once a device has the table.
+/// that have gone or are going: a drive that is taken out tells its holders long before it is dead, if others of them have
+/// much to write. Sleeps, and waits for I/O; to be called once a device has the table.
 pub(crate) fn check(table: &Table) {
-    for drive in table.drives().filter(|drive| drive.device().is_dead()) {
-        Events::lost(drive.device().id(), true);
+    for drive in table.drives().map(|target| target.device()) {
+        if drive.is_going() {
+            Events::lost(drive.id(), drive.is_dead());
+        }
     }
 }
 

@@ -200,7 +200,7 @@ impl Registry {
             Device::new(spec, table, place)?.insert()
         })?;
         let device = made.keep().ok_or(ENODEV)?;
-        event::check(&device.table());
+        check_drives(device.table(), patience);
         Ok(device)
     }
 
@@ -300,7 +300,7 @@ impl Registry {
         };
         self.devices.lock().claims.remove(device.id(), &unused);
         if set.is_ok() {
-            event::check(&used);
+            check_drives(used, patience);
         }
         close(unused, patience);
         set
@@ -356,6 +356,14 @@ impl Registry {
 /// Closes the drives of a table that nobody uses. If one does not answer in time, that goes on by itself.
 fn close(table: Arc<Table>, patience: &Patience) {
     let _ = patience.run(move || drop(table));
+}
+
+/// Tells of the drives of a new table that went before it was there. Who is told may wait for another drive; if that does not
+/// answer in time, the rest goes on by itself.
+fn check_drives(table: Arc<Table>, patience: &Patience) {
+    if table.drives().any(|drive| drive.device().is_going()) {
+        let _ = patience.run(move || event::check(&table));
+    }
 }
 
 /// Whether what a device stands on is neither the device itself, nor more than there can be on each other.

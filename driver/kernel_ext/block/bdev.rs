@@ -193,6 +193,17 @@ impl BlockDevice {
         state & bindings::SHUNT_GD_DEAD != 0
     }
 
+    /// Whether the drive has gone or is about to: nobody can open it any more. Its holders have been told, or are told from now
+    /// on; if it is taken out in an orderly way, it may still do what it is told.
+    ///
+    /// C: `disk_live()` of block/bdev.c.
+    pub(crate) fn is_going(&self) -> bool {
+        // SAFETY: By the type invariant the device is live; its disk lives as long.
+        let disk = unsafe { (*self.as_raw()).bd_disk };
+        // SAFETY: The disk lives as long as its device; no lock is needed to look.
+        self.is_dead() || !unsafe { bindings::disk_live(disk) }
+    }
+
     /// How many write streams it tells apart, and in which granularity, in bytes.
     pub(super) fn write_streams(&self) -> (u16, u32) {
         // SAFETY: `limits` points into a live queue; aligned words are read whole. So below.

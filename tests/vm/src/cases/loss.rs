@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A drive goes while a device is on it: the device is lost at once, nothing hangs, and a retarget makes it live again.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::guest::command::{attempt, run};
+use crate::guest::background::Background;
+use crate::guest::command::{attempt, run, run_with_input};
 use crate::guest::direct::{Buffer, Direct};
+use crate::guest::dm::Dm;
 use crate::guest::events::Events;
 use crate::guest::flash::flash;
 use crate::guest::load::Load;
@@ -17,7 +20,7 @@ use crate::guest::mount::{Mount, append};
 use crate::guest::null_blk::NullDrive;
 use crate::guest::removal::Removed;
 use crate::guest::scsi_debug::ScsiDebug;
-use crate::guest::shunt::{Device, MODES, QUEUES, list};
+use crate::guest::shunt::{Device, MODES, PATIENT, QUEUES, list};
 use crate::guest::state::State;
 use crate::guest::sysfs;
 use crate::guest::task::Task;
@@ -33,6 +36,7 @@ cases!("loss":
     a_drive_that_is_back_under_its_old_name_is_taken_up,
     two_devices_on_a_drive_are_lost_with_it,
     a_joined_device_is_lost_with_one_of_its_drives,
+    a_device_that_takes_up_a_drive_which_is_being_taken_out_is_lost,
     a_suspended_device_is_lost_and_what_waits_fails_or_goes_on_elsewhere,
     a_drive_that_goes_during_retargets_leaves_a_device_that_works,
     a_lost_device_is_unmapped,
@@ -249,6 +253,58 @@ fn a_drive_that_is_back_under_its_old_name_is_taken_up() {
         above.unmap();
         device.unmap();
     }
+}
+
+/// The drive tells the holder of each of its partitions, and one of these has something to write first.
+fn a_device_that_takes_up_a_drive_which_is_being_taken_out_is_lost() {
+    const LONG: Duration = Duration::from_secs(20);
+    let _module = Module::load();
+    let going = NullDrive::make_named("pulled", 64);
+    let table = "label: dos\nstart=1M,size=16M\nstart=32M,size=16M\n";
+    run_with_input(&["sfdisk", "--quiet", going.path()], table);
+    let [taken_up, beside] = ["1", "2"].map(|part| format!("{}{part}", going.path()));
+    wait_until("the partitions have nodes", || {
+        [&taken_up, &beside]
+            .iter()
+            .all(|node| Path::new(node).exists())
+    });
+    let slow = Dm::linear("slow", &flash(0).path, 32 * MIB);
+    let writes = Device::map_with("writes", &slow.path(), &["--to", &beside]);
+    run(&format!("mkfs.ext4 -q -F {}", writes.path()));
+    let mount = Mount::ext4(writes.path());
+    let file = mount.folder().join("file");
+    std::fs::write(file, vec![7; 4 << 20]).expect("it is in the page cache");
+
+    let like_it = NullDrive::make_named("like", 16);
+    let old = Dm::linear("old", like_it.path(), 16 * MIB);
+    let device = Device::map("vol0", &old.path());
+    old.suspend();
+    let mut read = Background::read(device.path());
+    read.waits();
+    let retarget = ["shunt", "retarget", "vol0", "--to", &taken_up];
+    let mut retarget = Background::start(&[&retarget[..], &PATIENT].concat());
+    retarget.settles();
+    assert!(retarget.goes_on(), "{:?}", retarget.ended());
+    // The new drive is shown below the device before what is on its way to the old one is waited for.
+    let below = format!("/sys/block/{}/slaves", device.disk());
+    let name = taken_up.trim_start_matches("/dev/");
+    wait_until("the new drive is open", || {
+        sysfs::names(&below).iter().any(|slave| slave == name)
+    });
+    slow.suspend();
+    let power = format!("{}/power", going.folder());
+    let mut removal = Background::start(&["sh", "-c", &format!("echo 0 > {power}")]);
+    removal.waits();
+    wait_until("the first of its holders knows", || {
+        writes.now()["state"] == "lost"
+    });
+    old.resume();
+    read.succeeds_in(LONG);
+    retarget.succeeds_in(LONG);
+    slow.resume();
+    removal.succeeds_in(LONG);
+    assert_eq!(device.now()["state"], "lost");
+    drop(mount);
 }
 
 fn two_devices_on_a_drive_are_lost_with_it() {

@@ -95,7 +95,8 @@ impl NullDrive {
         fs::write(&file, value.to_string()).unwrap_or_else(|why| panic!("{file}: {why}"));
     }
 
-    fn folder(&self) -> String {
+    /// Its folder, with a file for each setting.
+    pub(crate) fn folder(&self) -> String {
         self.node.replacen("/dev", FOLDERS, 1)
     }
 }
