@@ -478,7 +478,11 @@ impl<'a> Turn<'a> {
             true => Some(self.freeze_above(patience)?),
             false => None,
         };
-        self.hold(patience)?;
+        if let Err(refused) = self.hold(patience) {
+            // A file system may write as it goes on, to a drive that does not answer; then it goes on when that does.
+            let _ = patience.run(move || drop(frozen));
+            return Err(refused);
+        }
         let mut settings = device.settings.lock();
         settings.suspended = true;
         let before = match frozen.is_some() {

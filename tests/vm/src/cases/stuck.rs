@@ -16,9 +16,11 @@ use crate::guest::events::Events;
 use crate::guest::flash::flash;
 use crate::guest::loop_device::Loop;
 use crate::guest::module::Module;
+use crate::guest::mount::Mount;
 use crate::guest::removal::Removed;
 use crate::guest::shunt::{Device, PATIENT, QUEUES, json, refusal, refused};
 use crate::guest::shuntd::{Config, Daemon, wait_for_devices};
+use crate::guest::task::Task;
 use crate::guest::wait::wait_until;
 
 cases!("stuck":
@@ -33,6 +35,7 @@ cases!("stuck":
     a_drive_that_is_lost_while_a_command_waits_for_another_is_told,
     a_resume_does_not_wait_for_a_device_above_device_mapper,
     a_resume_does_not_wait_for_a_device_above_a_loop_device,
+    a_thaw_that_a_stuck_drive_holds_up_holds_up_no_command,
     a_queue_setting_that_waits_does_not_keep_a_device_from_its_resume,
     the_daemon_maps_what_answers_and_ends_when_it_is_told,
 );
@@ -381,6 +384,67 @@ fn a_resume_does_not_wait_for_a_device_above_a_loop_device() {
 }
 
 /// Who sets a limit of a queue may hold a lock of it while it waits for I/O that the device holds back.
+/// A file system lies on the first drive alone; a read of the second one is why the freeze is given up.
+fn a_thaw_that_a_stuck_drive_holds_up_holds_up_no_command() {
+    const FS: u64 = 24 * MIB;
+    let _module = Module::load();
+    for queue in QUEUES {
+        let first = Dm::linear("first", &flash(0).path, 32 * MIB);
+        let second = Dm::linear("second", &flash(1).path, 32 * MIB);
+        let to = second.path();
+        let device = Device::map_with("vol0", &first.path(), &["--to", &to, "--queue", queue]);
+        run(&format!("mkfs.ext4 -q -F {} {}k", device.path(), FS / 1024));
+        let mount = Mount::ext4(device.path());
+        // It keeps reads, and takes the flush of the freeze.
+        run("modprobe dm_delay");
+        let path = flash(1).path;
+        second.reload(&format!(
+            "0 65536 delay {path} 0 100000 {path} 0 0 {path} 0 0\n"
+        ));
+        let from = format!("if={}", device.path());
+        let read = [
+            "of=/dev/null",
+            "bs=1M",
+            "skip=32",
+            "count=1",
+            "iflag=direct",
+        ];
+        let mut read = Background::start(&[&["dd", &from], &read[..]].concat());
+        read.waits();
+        let suspend = ["shunt", "suspend", "vol0", "--freeze", "--timeout", "8"];
+        let mut suspend = Background::start(&suspend);
+        wait_until("the file system is frozen", || {
+            assert!(suspend.goes_on(), "{:?}", suspend.ended());
+            let from = format!("if={}", flash(0).path);
+            let copy = [
+                "of=/run/head.img",
+                "bs=1M",
+                "count=24",
+                "iflag=direct",
+                "status=none",
+            ];
+            run_words(&[&["dd", &from], &copy[..]].concat());
+            let header = run_words(&["dumpe2fs", "-h", "/run/head.img"]);
+            !header.contains("needs_recovery")
+        });
+        // ext4 writes its superblock as it is thawed.
+        first.suspend();
+        assert!(suspend.goes_on(), "the second drive answers");
+        refusal(&suspend.ends_in(SOON), &["suspend", "vol0"]);
+        assert_eq!(shown("vol0")["state"], "live");
+        succeeds_within(SOON, &["shunt", "set", "vol0", "--stats", "full"]);
+        first.resume();
+        // It ends what it keeps.
+        second.suspend();
+        second.resume();
+        read.succeeds_in(GOES_ON);
+        let file = mount.folder().join("file");
+        let written = Task::start(move || std::fs::write(&file, "x")).end();
+        written.expect("the file system goes on");
+        drop(mount);
+    }
+}
+
 fn a_queue_setting_that_waits_does_not_keep_a_device_from_its_resume() {
     let _module = Module::load();
     for (file, value) in [
