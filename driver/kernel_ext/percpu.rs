@@ -20,7 +20,7 @@ pub(crate) struct PerCpuCounters<const N: usize> {
 // SAFETY: The allocation is reached by every CPU through `this_cpu_add`, which no interrupt and no
 // migration can tear, and read word by word.
 unsafe impl<const N: usize> Send for PerCpuCounters<N> {}
-// SAFETY: As above.
+// SAFETY: `this_cpu_add` is one instruction on a counter of this CPU, and the counters of others are read word by word.
 unsafe impl<const N: usize> Sync for PerCpuCounters<N> {}
 
 impl<const N: usize> PerCpuCounters<N> {

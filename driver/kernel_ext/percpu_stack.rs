@@ -71,13 +71,14 @@ impl PerCpuStack {
     /// The nodes must be linked in this order and belong to the caller, who gives them up.
     #[inline(always)]
     unsafe fn push_chain(&self, first: NonNull<Node>, last: NonNull<Node>) {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant `heads` is the per-CPU address of a live pointer.
         let mut head = unsafe { load(self.heads) };
         loop {
             // SAFETY: The node is the caller's until the exchange.
             unsafe { (*last.as_ptr()).next = head };
-            // SAFETY: By the type invariant. If the head is still the same, or the same again, it
-            // is the one that belongs below the chain. On another CPU meanwhile, so is that one's.
+            // SAFETY: By the type invariant `heads` is the per-CPU address of a live pointer. If the head is still the
+            // same, or the same again, it is the one that belongs below the chain. On another CPU meanwhile, so is that
+            // one's.
             match unsafe { compare_exchange(self.heads, head, first.as_ptr()) } {
                 None => return,
                 Some(other) => head = other,
@@ -88,12 +89,13 @@ impl PerCpuStack {
     /// Takes a node from this CPU's stack. Any context.
     #[inline(always)]
     pub(super) fn pop(&self) -> Option<NonNull<Node>> {
-        // SAFETY: By the type invariant. All nodes are ours now.
+        // SAFETY: By the type invariant `heads` is the per-CPU address of a live pointer. All nodes are ours now.
         let first = NonNull::new(unsafe { exchange(self.heads, null_mut()) })?;
-        // SAFETY: As above.
+        // SAFETY: The exchange took the node from the stack, so it is ours.
         let rest = unsafe { (*first.as_ptr()).next };
         if let Some(rest) = NonNull::new(rest) {
-            // SAFETY: By the type invariant; the rest is given up if the exchange takes place.
+            // SAFETY: By the type invariant `heads` is the per-CPU address of a live pointer. The rest is given up if the
+            // exchange takes place.
             if unsafe { compare_exchange(self.heads, null_mut(), rest.as_ptr()) }.is_some() {
                 // SAFETY: It did not, so the rest is still ours.
                 unsafe { self.put_back(rest) };
@@ -122,7 +124,7 @@ impl PerCpuStack {
     #[cold]
     pub(super) fn steal(&self) -> Option<NonNull<Node>> {
         for cpu in possible_cpus() {
-            // SAFETY: By the type invariant, and `cpu` is possible.
+            // SAFETY: By the type invariant `heads` is a per-CPU allocation, and `cpu` is possible.
             let head = unsafe { bindings::shunt_per_cpu_ptr(self.heads.as_ptr().cast(), cpu) };
             // SAFETY: The CPU's head lives as long as `self`, and is only used atomically.
             let head = unsafe { AtomicPtr::from_ptr(head.cast::<*mut Node>()) };
@@ -132,7 +134,7 @@ impl PerCpuStack {
             if let Some(first) = NonNull::new(head.swap(null_mut(), Ordering::Acquire)) {
                 // SAFETY: All nodes from `first` on are ours now.
                 if let Some(rest) = NonNull::new(unsafe { (*first.as_ptr()).next }) {
-                    // SAFETY: As above.
+                    // SAFETY: The swap took all nodes from the stack, so those behind `first` are ours and linked.
                     unsafe { self.put_back(rest) };
                 }
                 return Some(first);
@@ -153,7 +155,7 @@ impl Drop for PerCpuStack {
 ///
 /// # Safety
 ///
-/// `heads` must be the per-CPU address of a live pointer; so below.
+/// `heads` must be the per-CPU address of a live pointer.
 #[inline(always)]
 unsafe fn load(heads: NonNull<*mut Node>) -> *mut Node {
     let head;

@@ -64,7 +64,7 @@ pub(crate) struct Work<T: Run>(NonNull<Inner<T>>);
 
 // SAFETY: The data is `Send` and `Sync`, and the C side synchronises the rest.
 unsafe impl<T: Run> Send for Work<T> {}
-// SAFETY: As above.
+// SAFETY: A shared reference gives access to the data, which is `Sync`, and to the work, which the C side synchronises.
 unsafe impl<T: Run> Sync for Work<T> {}
 
 impl<T: Run> Work<T> {
@@ -143,7 +143,8 @@ unsafe extern "C" fn work_callback<T: Run>(work: *mut bindings::work_struct) {
     let inner = unsafe { &*work.cast::<Inner<T>>() };
     let _no_io = NoIo::new();
     if let Some(ms) = inner.data.run() {
-        // SAFETY: As above; whoever drops it cancels this, too.
+        // SAFETY: The work was initialised by `Work::new`, and is there while it runs; `cancel_delayed_work_sync()` in
+        // its drop disables it until it has ended, so that it is not queued then.
         unsafe { bindings::shunt_queue_delayed_work(inner.work.get(), ms) };
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct BlockDevice(NonNull<bindings::block_device>);
 
 // SAFETY: The fields that are read here are constant or read atomically.
 unsafe impl Send for BlockDevice {}
-// SAFETY: As above.
+// SAFETY: Shared references only read, fields that are constant or read atomically.
 unsafe impl Sync for BlockDevice {}
 
 /// Number of a block device node.
@@ -75,7 +75,7 @@ impl BlockDevice {
     pub(super) fn limits(&self) -> *const bindings::queue_limits {
         // SAFETY: By the type invariant the device is live; its queue lives as long.
         let queue = unsafe { (*self.as_raw()).bd_queue };
-        // SAFETY: As above; no reference is made, since the limits can change.
+        // SAFETY: The queue is there as long as the device; no reference is made, since the limits can change.
         unsafe { &raw const (*queue).limits }
     }
 
@@ -87,10 +87,9 @@ impl BlockDevice {
 
     /// Number of the disk that it is, or that it is a partition of.
     pub(crate) fn disk_dev(&self) -> DevT {
-        // SAFETY: By the type invariant the device is live; its disk lives as long, and has its own
-        // device as long. So below.
+        // SAFETY: By the type invariant the device is live, and its disk lives as long; the fields are constant.
         let whole = unsafe { (*(*self.as_raw()).bd_disk).part0 };
-        // SAFETY: As above; the field is constant once the disk can be opened.
+        // SAFETY: The whole device is there as long as its disk; the field is constant once the disk can be opened.
         DevT(unsafe { (*whole).bd_dev })
     }
 
@@ -114,19 +113,19 @@ impl BlockDevice {
 
     /// Whether it has a request queue, rather than that it takes bios directly, as dm and md do.
     pub(crate) fn has_request_queue(&self) -> bool {
-        // SAFETY: By the type invariant the device is live; its queue lives as long. So below.
+        // SAFETY: By the type invariant the device is live; the field is constant.
         let queue = unsafe { (*self.as_raw()).bd_queue };
-        // SAFETY: As above; the field is constant.
+        // SAFETY: The queue is there as long as the device; the field is constant.
         !unsafe { (*queue).mq_ops }.is_null()
     }
 
     /// Whether the block layer may hold bios back before its request queue knows of them: a cgroup has a limit for it.
     #[inline(always)]
     pub(crate) fn is_throttled(&self) -> bool {
-        // SAFETY: By the type invariant the device is live; its queue lives as long. So below.
+        // SAFETY: By the type invariant the device is live; the field is constant.
         let queue = unsafe { (*self.as_raw()).bd_queue };
         #[cfg(CONFIG_BLK_DEV_THROTTLING)]
-        // SAFETY: As above; an aligned word is read whole.
+        // SAFETY: The queue is there as long as the device; an aligned word is read whole.
         return !unsafe { (&raw const (*queue).td).read_volatile() }.is_null();
         #[cfg(not(CONFIG_BLK_DEV_THROTTLING))]
         false
@@ -188,7 +187,7 @@ impl BlockDevice {
     pub(crate) fn is_dead(&self) -> bool {
         // SAFETY: By the type invariant the device is live; its disk lives as long.
         let disk = unsafe { (*self.as_raw()).bd_disk };
-        // SAFETY: As above; an aligned word is read whole.
+        // SAFETY: The disk is there as long as the device; an aligned word is read whole.
         let state = unsafe { (&raw const (*disk).state).read_volatile() };
         state & bindings::SHUNT_GD_DEAD != 0
     }
@@ -206,9 +205,9 @@ impl BlockDevice {
 
     /// How many write streams it tells apart, and in which granularity, in bytes.
     pub(super) fn write_streams(&self) -> (u16, u32) {
-        // SAFETY: `limits` points into a live queue; aligned words are read whole. So below.
+        // SAFETY: `limits` points into a live queue; an aligned word is read whole.
         let streams = unsafe { (&raw const (*self.limits()).max_write_streams).read_volatile() };
-        // SAFETY: As above.
+        // SAFETY: `limits` points into a live queue; an aligned word is read whole.
         let granularity =
             unsafe { (&raw const (*self.limits()).write_stream_granularity).read_volatile() };
         (streams, granularity)

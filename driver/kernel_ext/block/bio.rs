@@ -282,17 +282,19 @@ impl OwnedBio {
     ///
     /// The bio is changed in place, as NVMe multipath does: no clone, no allocation. Once it has
     /// ended, its submitter may not rely on where it points.
+    ///
+    /// `device` must stay open until the bio has ended; no type sees to that.
     #[inline(always)]
     pub(crate) fn redirect_untold(&mut self, device: &BlockDevice, sector: u64) {
         let bio = self.0.as_raw();
-        // SAFETY: By the type invariant the bio is live and ours; so below.
+        // SAFETY: By the type invariant the bio is live and ours.
         unsafe { (*bio).bi_iter.bi_sector = sector };
         // As `bio_set_dev()` of include/linux/bio.h, without the call that a C helper would be.
-        // SAFETY: As above.
+        // SAFETY: By the type invariant the bio is live and ours.
         unsafe { (*bio).bi_flags &= !REDIRECT_CLEARS };
-        // SAFETY: As above; `device` is open, and stays so until the bio has ended.
+        // SAFETY: By the type invariant the bio is live and ours; that `device` stays is up to the caller.
         unsafe { (*bio).bi_bdev = device.as_raw() };
-        // SAFETY: As above; the function only needs a bio with a device.
+        // SAFETY: By the type invariants the bio is live and ours, and `device`, which it points at, is live.
         unsafe { bindings::bio_associate_blkg(bio) };
     }
 
@@ -347,7 +349,7 @@ impl OwnedBio {
         let bio = self.into_raw();
         // SAFETY: By the type invariant the bio was live and ours until this call.
         unsafe { (*bio).bi_status = status.0 };
-        // SAFETY: As above; it is given up here.
+        // SAFETY: By the type invariant the bio has not ended, and `into_raw` has given it up.
         unsafe { bindings::bio_endio(bio) };
     }
 }
@@ -374,7 +376,7 @@ impl Drop for OwnedBio {
         let bio = self.0.as_raw();
         // SAFETY: By the type invariant the bio is live and ours.
         unsafe { (*bio).bi_status = Status::IOERR.0 };
-        // SAFETY: As above; nobody can use it after the drop.
+        // SAFETY: By the type invariant the bio has not ended, and nobody can use it after the drop.
         unsafe { bindings::bio_endio(bio) };
     }
 }

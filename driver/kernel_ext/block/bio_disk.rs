@@ -91,7 +91,8 @@ pub(crate) struct BioDisk<T: Operations> {
 
 // SAFETY: The disk may be used and removed by any thread; data and path are `Send` and `Sync`.
 unsafe impl<T: Operations> Send for BioDisk<T> {}
-// SAFETY: As above.
+// SAFETY: A shared reference gives access to data and path, which are `Sync`, to drives behind a lock, and to what the
+// C side locks.
 unsafe impl<T: Operations> Sync for BioDisk<T> {}
 
 /// Longest turn that bios have between two freezes, in ns.
@@ -177,9 +178,9 @@ impl<T: Operations> BioDisk<T> {
         if let Err(error) = added {
             // SAFETY: The disk was allocated above and not added.
             unsafe { bindings::put_disk(disk.as_ptr()) };
-            // SAFETY: It came from a `KBox` above; without a disk nobody uses it. So below.
+            // SAFETY: It came from a `KBox` above, and only a disk that was added would lead anybody to it.
             drop(unsafe { KBox::from_raw(private.as_ptr()) });
-            // SAFETY: As above. A disk that was not added is freed without `free_disk`.
+            // SAFETY: It came from a `KBox` above; `disk_release()` calls `free_disk` only for a disk that was added.
             drop(unsafe { KBox::from_raw(below.as_ptr()) });
             return Err(error);
         }
@@ -210,17 +211,17 @@ impl<T: Operations> BioDisk<T> {
         // SAFETY: It is fresh and ours.
         let encryption = unsafe { below.as_ref() }.encryption();
         let name = settings.name.to_bytes_with_nul();
-        // SAFETY: The disk is fresh and ours; so below.
+        // SAFETY: By the contract of this function the disk is fresh, so nobody else has a reference to its name.
         let place = unsafe { &mut (*disk).disk_name };
         place
             .get_mut(..name.len())
             .ok_or(EINVAL)?
             .copy_from_slice(name);
-        // SAFETY: As above.
+        // SAFETY: By the contract of this function the disk is fresh and ours.
         unsafe { (*disk).private_data = below.as_ptr().cast() };
-        // SAFETY: As above.
+        // SAFETY: The queue is that of a fresh disk, and so nobody else uses it.
         unsafe { (*queue).queuedata = private.as_ptr().cast() };
-        // SAFETY: As above; the table is constant.
+        // SAFETY: By the contract of this function the disk is fresh and ours; the table is constant.
         unsafe {
             (*disk).fops = match encryption {
                 _ if settings.request_queue => &Self::REQUEST_TABLE,
@@ -229,15 +230,18 @@ impl<T: Operations> BioDisk<T> {
             }
         };
         if let Some(encryption) = encryption {
-            // SAFETY: As above; it is freed after the disk.
+            // SAFETY: By the contract of this function nobody uses the disk yet, and `below`, which has the profile,
+            // stays until the disk has been freed.
             unsafe { encryption.register(queue) };
         }
-        // SAFETY: As above.
+        // SAFETY: By the contract of this function the disk is live; `set_disk_ro()` takes one that has not been added.
         unsafe { bindings::set_disk_ro(disk, settings.read_only) };
-        // SAFETY: As above.
+        // SAFETY: By the contract of this function the disk is live; `set_capacity()` takes one that has not been
+        // added.
         unsafe { bindings::set_capacity(disk, settings.sectors) };
         if settings.limits.is_zoned() {
-            // SAFETY: As above; all that a report of the zones needs is there.
+            // SAFETY: The disk has its `fops`, its `private_data` and its capacity, which is all that a report of the
+            // zones needs.
             to_result(unsafe { bindings::blk_revalidate_disk_zones(disk) })?;
         }
         // SAFETY: The disk is complete; it has no parent and no attribute groups.
@@ -276,7 +280,8 @@ impl<T: Operations> BioDisk<T> {
     pub(crate) fn device(&self) -> &BlockDevice {
         // SAFETY: By the type invariant the disk is live, and has this as long.
         let part = unsafe { &raw const (*self.disk.as_ptr()).part0 };
-        // SAFETY: As above; a `BlockDevice` is a pointer to a live one.
+        // SAFETY: `part` is where a live disk keeps the pointer to its whole device, and a `BlockDevice` is such a
+        // pointer.
         unsafe { &*part.cast::<BlockDevice>() }
     }
 
@@ -529,9 +534,9 @@ impl<T: Operations> Drop for Frozen<'_, T> {
 ///
 /// Called by the block layer, with a bio for a disk that [`BioDisk::new`] made with the same `T`.
 unsafe extern "C" fn submit_bio_callback<T: Operations>(bio: *mut bindings::bio) {
-    // SAFETY: A submitted bio has a device; so below.
+    // SAFETY: By the contract of this function the bio was submitted, so it is live and has a device.
     let device = unsafe { (*bio).bi_bdev };
-    // SAFETY: As above.
+    // SAFETY: The device is there until the bio, which was submitted to it, has ended; the field is constant.
     let queue = unsafe { (*device).bd_queue };
     // SAFETY: The block layer never passes null.
     let bio = unsafe { NonNull::new_unchecked(bio) };
@@ -546,9 +551,9 @@ unsafe extern "C" fn submit_bio_callback<T: Operations>(bio: *mut bindings::bio)
 ///
 /// As of [`submit_bio_callback`].
 unsafe extern "C" fn submit_encrypted_callback<T: Operations>(bio: *mut bindings::bio) {
-    // SAFETY: A submitted bio has a device; so below.
+    // SAFETY: By the contract of this function the bio was submitted, so it is live and has a device.
     let device = unsafe { (*bio).bi_bdev };
-    // SAFETY: As above.
+    // SAFETY: The device is there until the bio, which was submitted to it, has ended; the field is constant.
     let disk = unsafe { (*device).bd_disk };
     // SAFETY: The block layer never passes null.
     let live = unsafe { NonNull::new_unchecked(bio) };
@@ -569,7 +574,7 @@ pub(super) unsafe fn note_key<T: Operations>(
 ) {
     // SAFETY: By the contract of this function.
     if let Some(encryption) = unsafe { below::of::<T::Drives>(disk) }.encryption() {
-        // SAFETY: As above.
+        // SAFETY: By the contract of this function `bio` is live.
         unsafe { encryption.note(bio) };
     }
 }
@@ -600,9 +605,10 @@ unsafe extern "C" fn open_callback<T: Operations>(
     disk: *mut bindings::gendisk,
     _mode: bindings::blk_mode_t,
 ) -> c_int {
-    // SAFETY: The block layer holds `open_mutex` and has seen that the disk is live. So below.
+    // SAFETY: `bdev_open()` holds `open_mutex` and has asked `disk_live()`, so the disk is there; the field is
+    // constant.
     let queue = unsafe { (*disk).queue };
-    // SAFETY: As above.
+    // SAFETY: The queue is there as long as its disk, and `add` has set the field for good.
     let private = unsafe { (*queue).queuedata }.cast::<Private<T>>();
     // SAFETY: It lives until the disk has been removed, which takes `open_mutex`.
     if unsafe { &*private }.leaving.load(Ordering::Relaxed) {

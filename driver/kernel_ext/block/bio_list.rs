@@ -46,9 +46,10 @@ impl BioList {
     /// Takes the first bio.
     pub(crate) fn pop(&mut self) -> Option<OwnedBio> {
         let bio = NonNull::new(self.first)?;
-        // SAFETY: By the type invariant the bio is ours; so below.
+        // SAFETY: By the type invariant the bio belongs to the list.
         self.first = unsafe { (*bio.as_ptr()).bi_next };
-        // SAFETY: As above. The block layer wants this null in what is submitted.
+        // SAFETY: By the type invariant the bio belongs to the list. The block layer wants this null in what is
+        // submitted.
         unsafe { (*bio.as_ptr()).bi_next = null_mut() };
         // SAFETY: `push` took it from an `OwnedBio`.
         Some(unsafe { OwnedBio::from_raw(bio) })

@@ -32,7 +32,7 @@ pub(crate) struct BioSet(NonNull<Opaque<bindings::bio_set>>);
 
 // SAFETY: The C side synchronises its use.
 unsafe impl Send for BioSet {}
-// SAFETY: As above.
+// SAFETY: Shared references only allocate from the set, which the C side synchronises.
 unsafe impl Sync for BioSet {}
 
 impl BioSet {
@@ -85,11 +85,11 @@ impl BioSet {
     ) -> OwnedBio {
         // SAFETY: The device is open.
         let bio = unsafe { self.alloc(device.as_raw(), parent.opf()) };
-        // SAFETY: The bio is fresh and ours; so below.
+        // SAFETY: `alloc` made the bio for us alone.
         unsafe { (*bio.as_ptr()).bi_iter.bi_sector = first };
-        // SAFETY: As above. The share of a bio is no larger than the bio.
+        // SAFETY: `alloc` made the bio for us alone. The share of a bio is no larger than the bio.
         unsafe { (*bio.as_ptr()).bi_iter.bi_size = (sectors << 9) as u32 };
-        // SAFETY: As above; the parent is live, and has not ended before its owner gives it up.
+        // SAFETY: `alloc` made the bio, without a completion, and an `OwnedBio` is live and has not ended.
         unsafe { bindings::bio_chain(bio.as_ptr(), parent.as_raw()) };
         // The cgroup whose I/O it is.
         // SAFETY: Both are live.
@@ -180,21 +180,22 @@ impl BioSet {
             // The bio came from the reserve if need be; for protection information the block layer keeps none.
             sleep_us(PAUSE_US);
         };
-        // SAFETY: The clone is fresh and ours; so below.
+        // SAFETY: `bio_alloc_clone()` made the clone for us alone.
         unsafe { (*clone.as_ptr()).bi_opf = opf };
-        // SAFETY: As above.
+        // SAFETY: `bio_alloc_clone()` made the clone for us alone.
         let integrity = unsafe { bindings::shunt_bio_integrity(clone.as_ptr()) };
         if !integrity.is_null() {
             // The tags are those of `device` by now: the next device is to map them from there.
             // SAFETY: By the contract of this function.
             let limits = unsafe { &raw const (*(*device).bd_queue).limits };
-            // SAFETY: As above; a byte is read whole.
+            // SAFETY: By the contract of this function `device` is live, and so is the queue with the limits; a byte is
+            // read whole.
             let shift = unsafe { (*limits).integrity.interval_exp } - 9;
-            // SAFETY: As above.
+            // SAFETY: `bio_alloc_clone()` made the clone for us alone.
             let seed = unsafe { (*clone.as_ptr()).bi_iter.bi_sector } >> shift;
-            // SAFETY: The clone has protection information of its own.
+            // SAFETY: The clone has protection information of its own, which `bio_integrity_clone()` made.
             unsafe { (*integrity).bip_iter.bi_sector = seed };
-            // SAFETY: As above.
+            // SAFETY: The clone has protection information of its own, which `bio_integrity_clone()` made.
             unsafe { (*integrity).bip_flags &= !(bindings::bip_flags_BIP_MAPPED_INTEGRITY as u16) };
         }
         clone

@@ -88,20 +88,19 @@ impl BlockDevice {
     ///   wait, polling, DAX, peer-to-peer memory, an engine for inline encryption.
     pub(crate) fn capability(&self, number: usize) -> u64 {
         let limits = self.limits();
-        // SAFETY: It points into a live queue; an aligned word is read whole. So below.
+        // SAFETY: `limits` points into a live queue; an aligned word is read whole.
         let features = unsafe { (&raw const (*limits).features).read_volatile() };
         if let Some(Field(offset, size, shift)) = FIELDS.get(number) {
             if number == ZONE_SIZE && features & bindings::SHUNT_BLK_FEAT_ZONED == 0 {
                 return 0;
             }
             let field = limits.cast::<u8>().wrapping_add((*offset).into());
-            // SAFETY: `fields` has seen to it that a number of that size is there.
             let value: u64 = match size {
-                // SAFETY: As above.
+                // SAFETY: The table has offset and size of a field of the limits, which are in a live queue.
                 1 => unsafe { field.read_volatile() }.into(),
-                // SAFETY: As above.
+                // SAFETY: The table has offset and size of a field of the limits, which are in a live queue.
                 2 => unsafe { field.cast::<u16>().read_volatile() }.into(),
-                // SAFETY: As above.
+                // SAFETY: The table has offset and size of a field of the limits, which are in a live queue.
                 _ => unsafe { field.cast::<u32>().read_volatile() }.into(),
             };
             return value << shift;
@@ -111,7 +110,7 @@ impl BlockDevice {
             let engine = unsafe { bindings::shunt_crypto_profile(self.as_raw()) };
             return (!engine.is_null()).into();
         };
-        // SAFETY: As above.
+        // SAFETY: `limits` points into a live queue; an aligned word is read whole.
         let flags = unsafe { (&raw const (*limits).flags).read_volatile() };
         // A cache that the user has switched off takes no flushes.
         let off = flags & bindings::SHUNT_BLK_FLAG_WRITE_CACHE_DISABLED != 0;

@@ -116,7 +116,7 @@ pub(crate) struct Contexts<C: Completion> {
 
 // SAFETY: Contexts without content may be used by any thread, and the stack is made for that.
 unsafe impl<C: Completion> Send for Contexts<C> {}
-// SAFETY: As above.
+// SAFETY: The heads of the stack change atomically, and what is taken from it belongs to whoever took it.
 unsafe impl<C: Completion> Sync for Contexts<C> {}
 
 impl<C: Completion> Contexts<C> {
@@ -210,7 +210,7 @@ fn chain_mark() -> Result<usize, AllocError> {
     }
     // SAFETY: Both were initialised above; neither is ever submitted.
     unsafe { bindings::bio_chain(child, parent) };
-    // SAFETY: As above.
+    // SAFETY: `bio_init()` has initialised the child, and `bio_chain()` has set the field.
     let mark = unsafe { (*child).bi_end_io };
     Ok(mark.map_or(0, |end_io| end_io as usize))
 }
@@ -237,7 +237,7 @@ pub(crate) struct Hooks<C: Completion> {
 
 // SAFETY: What is behind the pointer is only shared, and `Sync` by the bounds of `Completion`.
 unsafe impl<C: Completion> Send for Hooks<C> {}
-// SAFETY: As above.
+// SAFETY: A shared reference gives access to the owner, which is `Sync`, and to what is made to be used by all CPUs.
 unsafe impl<C: Completion> Sync for Hooks<C> {}
 
 impl<C: Completion> Hooks<C> {
@@ -337,21 +337,21 @@ impl<C: Completion> Hooks<C> {
         };
         let context = context.as_ptr();
         let raw = bio.as_raw();
-        // SAFETY: The context is ours, and an `OwnedBio` is live and ours; so below.
+        // SAFETY: `take` gave the context to us alone, and an `OwnedBio` is live and ours.
         unsafe { (*context).end_io = (*raw).bi_end_io };
-        // SAFETY: As above.
+        // SAFETY: `take` gave the context to us alone, and an `OwnedBio` is live and ours.
         unsafe { (*context).private = (*raw).bi_private };
-        // SAFETY: As above.
+        // SAFETY: `take` gave the context to us alone, and an `OwnedBio` is live and ours.
         unsafe { (*context).device = (*raw).bi_bdev };
-        // SAFETY: As above.
+        // SAFETY: `take` gave the context to us alone.
         unsafe { (*context).shared.write(self.shared) };
-        // SAFETY: As above.
+        // SAFETY: `take` gave the context to us alone.
         unsafe { (*context).data.write(begin(bio, &shared.owner)) };
         // INVARIANT: The context that points to `shared` is counted.
         shared.in_flight.add(0, 1);
-        // SAFETY: As above.
+        // SAFETY: An `OwnedBio` is live and ours; what was there is in the context.
         unsafe { (*raw).bi_private = context.cast() };
-        // SAFETY: As above.
+        // SAFETY: An `OwnedBio` is live and ours; what was there is in the context.
         unsafe { (*raw).bi_end_io = Some(end_io) };
         Ok(context)
     }
@@ -401,7 +401,8 @@ unsafe extern "C" fn end_kept_io_callback<C: Completion>(bio: *mut bindings::bio
     let ended = unsafe { Bio::from_raw(NonNull::new_unchecked(bio)) };
     let op = ended.op();
     if !ended.status().is_ok() {
-        // SAFETY: Both are live, as above.
+        // SAFETY: The bio was submitted to the one and sent to the other, and both are there until it has ended for its
+        // submitter.
         unsafe { rejected::follow(disk, drive, op, (*bio).bi_status) };
     } else if op == Op::ZONE_APPEND {
         // Zones begin at multiples of their size on both, and the bio began with its zone.
@@ -434,14 +435,14 @@ unsafe extern "C" fn end_io_callback<C: Completion>(bio: *mut bindings::bio) {
     // SAFETY: `attach` stored a context there, and the block layer does not touch it.
     let context = unsafe { NonNull::new_unchecked((*bio).bi_private.cast::<Context<C>>()) };
     let raw = context.as_ptr();
-    // SAFETY: `attach` filled the context, which belongs to this function now; so below.
+    // SAFETY: `attach` filled the context in, and it belongs to this function until `give_back`.
     let end_io = unsafe { (*raw).end_io };
     // The bio goes back to its submitter as it came.
-    // SAFETY: A bio that ends belongs to its completion; so below.
+    // SAFETY: By the contract of this function the bio ends, and so belongs to its completion.
     unsafe { (*bio).bi_end_io = end_io };
-    // SAFETY: As above.
+    // SAFETY: The bio belongs to its completion, and `attach` saved the field in the context.
     unsafe { (*bio).bi_private = (*raw).private };
-    // SAFETY: As above.
+    // SAFETY: The bio belongs to its completion, and `attach` saved the field in the context.
     unsafe { (*bio).bi_bdev = (*raw).device };
 
     // SAFETY: The context is counted in `in_flight`, so what it points to is there.
@@ -464,7 +465,8 @@ unsafe extern "C" fn end_io_callback<C: Completion>(bio: *mut bindings::bio) {
         // would find nothing to do, is left out.
         // SAFETY: The bio has ended for us and now ends for its submitter.
         Some(end_io) if end_io as usize != chain_mark => unsafe { end_io(bio) },
-        // SAFETY: As above. A chained bio has its parent ended by `bio_endio` itself.
+        // SAFETY: The bio has ended for us and now ends for its submitter; for a chained one `bio_endio()` ends the
+        // parent.
         _ => unsafe { bindings::bio_endio(bio) },
     }
 }

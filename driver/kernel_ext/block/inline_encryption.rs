@@ -90,7 +90,7 @@ pub(super) struct InlineEncryption<D: Drives> {
 
 // SAFETY: The C side locks the profile and the array; the drives are `Send` and locked.
 unsafe impl<D: Drives> Send for InlineEncryption<D> {}
-// SAFETY: As above.
+// SAFETY: The C side locks the profile and the array, and a lock lends the drives to one task at a time.
 unsafe impl<D: Drives> Sync for InlineEncryption<D> {}
 
 impl<D: Drives> InlineEncryption<D> {
@@ -131,7 +131,7 @@ impl<D: Drives> InlineEncryption<D> {
         to_result(unsafe { bindings::blk_crypto_profile_init(profile, 0) })?;
         // SAFETY: It was initialised above, and is ours.
         unsafe { (*profile).ll_ops = Self::OPERATIONS };
-        // SAFETY: As above.
+        // SAFETY: `blk_crypto_profile_init()` has initialised the profile, which is ours, and `engines` is borrowed.
         unsafe { bindings::blk_crypto_update_capabilities(profile, &engines.0) };
         Ok(())
     }
@@ -173,7 +173,8 @@ impl<D: Drives> InlineEncryption<D> {
             return;
         }
         // INVARIANT: A key with bios on their way is live. A retarget is possible as long as all are noted.
-        // SAFETY: As above. It does not sleep: memory may depend on this very bio.
+        // SAFETY: By the type invariant the array is initialised, and `xa_store()` locks it. It does not sleep: memory
+        // may depend on this very bio.
         if unsafe { bindings::shunt_xa_store(noted, index(key), entry) } != 0 {
             self.missed.store(true, Ordering::Relaxed);
         }
@@ -229,7 +230,7 @@ impl<D: Drives> PinnedDrop for InlineEncryption<D> {
         }
         // SAFETY: By the type invariant it is initialised; nobody uses it any more.
         unsafe { bindings::xa_destroy(self.noted.get()) };
-        // SAFETY: As above.
+        // SAFETY: By the type invariant the profile is initialised; by the contract of `register` nobody uses it any more.
         unsafe { bindings::blk_crypto_profile_destroy(self.profile.get()) };
     }
 }
@@ -304,16 +305,17 @@ unsafe fn ask_engine<D: Drives>(
 ///
 /// # Safety
 ///
-/// As of [`evict_callback`]; the arguments are what the drive's own would get. So below.
+/// As of [`evict_callback`]; the arguments are what the drive's own would get.
 unsafe extern "C" fn derive_secret_callback<D: Drives>(
     profile: *mut bindings::blk_crypto_profile,
     key: *const u8,
     size: usize,
     secret: *mut u8,
 ) -> c_int {
-    // SAFETY: By the contract of this function; the drive is open. So below.
+    // SAFETY: By the contract of this function the buffers are those that the drive's own would get; `ask` keeps it
+    // open.
     let derive = |drive| unsafe { bindings::blk_crypto_derive_sw_secret(drive, key, size, secret) };
-    // SAFETY: As above.
+    // SAFETY: By the contract of this function `profile` is that of an `InlineEncryption` on drives `D`.
     unsafe { ask::<D>(profile, derive) }
 }
 

@@ -27,12 +27,13 @@ pub(super) unsafe extern "C" fn ioctl_callback<D: Drives>(
     command: c_uint,
     argument: c_ulong,
 ) -> c_int {
-    // SAFETY: By the contract of this function; so below.
+    // SAFETY: By the contract of this function `device` is open; the field is constant.
     let disk = unsafe { (*device).bd_disk };
     // A command of the drive knows nothing of a partition of the disk.
-    // SAFETY: As above.
+    // SAFETY: The disk is there while `device` is open; the field is constant.
     let is_whole = unsafe { (*disk).part0 } == device;
-    // SAFETY: As above.
+    // SAFETY: By the contract of this function the disk stands on drives `D`, and its open `device` has a reference to
+    // it.
     let drives = unsafe { below::of::<D>(disk) }.drives();
     let drive = drives.as_ref().and_then(|drives| drives.first(true));
     let Some(drive) = drive.filter(|_| is_whole) else {
@@ -43,11 +44,12 @@ pub(super) unsafe extern "C" fn ioctl_callback<D: Drives>(
         return EROFS.to_errno();
     }
     let below = drive.as_raw();
-    // SAFETY: The drive is open, and stays so while `drives` are there; so below.
+    // SAFETY: The drive, and with it its disk, is there while `drives` are; both fields are constant.
     let table = unsafe { (*(*below).bd_disk).fops };
-    // SAFETY: As above.
+    // SAFETY: The table of a driver is constant, and is there while its drive is open.
     match unsafe { (*table).ioctl } {
-        // SAFETY: As above; the arguments are what the drive would have got.
+        // SAFETY: The drive is open while `drives` are there, and the other arguments are what `blkdev_ioctl()` would
+        // give it.
         Some(ioctl) => unsafe { ioctl(below, mode, command, argument) },
         None => ENOTTY.to_errno(),
     }
@@ -68,19 +70,20 @@ pub(super) unsafe extern "C" fn getgeo_callback<D: Drives>(
     let Some(drive) = drives.as_ref().and_then(|drives| drives.first(false)) else {
         return ENOTTY.to_errno();
     };
-    // SAFETY: The drive is open, and stays so while `drives` are there; so below.
+    // SAFETY: The drive is open while `drives` are there; the field is constant.
     let below = unsafe { (*drive.as_raw()).bd_disk };
-    // SAFETY: As above.
+    // SAFETY: The disk is there while its drive is open, and the table of its driver is constant.
     let Some(getgeo) = (unsafe { (*(*below).fops).getgeo }) else {
         return ENOTTY.to_errno();
     };
-    // SAFETY: As above; `geometry` is the caller's.
+    // SAFETY: The disk is there while its drive is open, and `geometry` is the caller's, for a `getgeo` to fill in.
     if let Err(error) = to_result(unsafe { getgeo(below, geometry) }) {
         return error.to_errno();
     }
-    // SAFETY: By the contract of this function; so below.
+    // SAFETY: The block layer passes a geometry of its own, as `blkdev_getgeo()` does, which nobody else uses
+    // meanwhile.
     let geometry = unsafe { &mut *geometry };
-    // SAFETY: As above.
+    // SAFETY: By the contract of this function the disk is open, and its whole device is there as long.
     let sectors = unsafe { (*(*disk).part0).bd_nr_sectors };
     let track = u64::from(geometry.heads) * u64::from(geometry.sectors);
     // The field is as narrow as disks once were small.

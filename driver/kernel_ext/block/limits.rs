@@ -52,7 +52,8 @@ impl QueueLimits {
                 prefix.as_char_ptr(),
             )
         };
-        // SAFETY: As above. Protection information that the devices do not have in common is none.
+        // SAFETY: The limits are ours, and by its type invariant `device` is live. Protection information that the
+        // devices do not have in common is none.
         unsafe { bindings::shunt_stack_integrity(&mut self.raw, device.as_raw()) };
         self.stack_erasure(device, &before);
         self.stack_zones(device);

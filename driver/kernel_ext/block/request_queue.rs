@@ -70,20 +70,20 @@ impl<T: Operations> RequestQueue<T> {
             GFP_KERNEL,
         )?;
         let tags = inner.tags.get();
-        // SAFETY: The tag set is zeroed and ours; so below.
+        // SAFETY: The tag set is zeroed, and nobody else has it yet.
         unsafe { (*tags).ops = &Self::OPERATIONS };
         // SAFETY: Reads a variable that never changes after boot.
         unsafe { (*tags).nr_hw_queues = bindings::shunt_nr_cpu_ids() };
-        // SAFETY: As above.
+        // SAFETY: Nobody else has the tag set yet.
         unsafe { (*tags).queue_depth = DEPTH };
-        // SAFETY: As above.
+        // SAFETY: Nobody else has the tag set yet.
         unsafe { (*tags).cmd_size = size_of::<Pending>() as c_uint };
-        // SAFETY: As above.
+        // SAFETY: Nobody else has the tag set yet.
         unsafe { (*tags).numa_node = bindings::SHUNT_NUMA_NO_NODE };
         // Carrying a request out allocates bios and submits them, both of which sleep.
-        // SAFETY: As above.
+        // SAFETY: Nobody else has the tag set yet.
         unsafe { (*tags).flags = bindings::SHUNT_BLK_MQ_FLAGS };
-        // SAFETY: As above.
+        // SAFETY: Nobody else has the tag set yet.
         unsafe { (*tags).driver_data = (&raw const *inner).cast_mut().cast() };
         // SAFETY: The tag set is complete.
         to_result(unsafe { bindings::blk_mq_alloc_tag_set(tags) })?;
@@ -352,23 +352,24 @@ impl Drop for Aside<'_> {
 ///
 /// # Safety
 ///
-/// `bio` must be fresh, and `request` on its way, of a disk with operations `T`.
+/// `bio` must be fresh, and `request` on its way, of `disk`, which has a [`RequestQueue`] and operations `T`.
 unsafe fn send<T: Operations>(
     disk: *mut bindings::gendisk,
     request: *mut bindings::request,
     bio: NonNull<bindings::bio>,
 ) {
-    // SAFETY: By the contract of this function; so below.
+    // SAFETY: By the contract of this function the request was begun, and so has its `Pending` behind it.
     unsafe { (*pending(request)).left.fetch_add(1, Ordering::Relaxed) };
-    // SAFETY: As above.
+    // SAFETY: By the contract of this function the bio is fresh, and so ours.
     unsafe { (*bio.as_ptr()).bi_end_io = Some(end_io_callback) };
-    // SAFETY: As above.
+    // SAFETY: By the contract of this function the bio is fresh, and so ours.
     unsafe { (*bio.as_ptr()).bi_private = request.cast() };
-    // SAFETY: As above.
+    // SAFETY: By the contract of this function the bio is live, and `disk` is not removed while it has a request.
     unsafe { bio_disk::note_key::<T>(disk, bio) };
-    // SAFETY: As above.
+    // SAFETY: By the contract of this function the request is live; the field is constant.
     let queue = unsafe { (*request).q };
-    // SAFETY: As above. The queue is not quiesced while this runs.
+    // SAFETY: The bio is fresh and ours; a queue is neither removed nor quiesced while a request of it is being carried
+    // out.
     unsafe { bio_disk::submit::<T>(queue, OwnedBio::from_raw(bio)) };
 }
 
@@ -378,9 +379,9 @@ unsafe fn send<T: Operations>(
 ///
 /// Called by the block layer with a bio that [`send`] sent.
 unsafe extern "C" fn end_io_callback(bio: *mut bindings::bio) {
-    // SAFETY: `send` stored the request there; so below.
+    // SAFETY: By the contract of this function the bio is live, and `send` stored the request there.
     let request = unsafe { (*bio).bi_private }.cast::<bindings::request>();
-    // SAFETY: As above.
+    // SAFETY: By the contract of this function the bio is live.
     let status = unsafe { (*bio).bi_status };
     // SAFETY: The bio was made for the request and has ended.
     unsafe { bindings::bio_put(bio) };

@@ -45,7 +45,8 @@ macro_rules! hand_down {
                 };
                 // SAFETY: The drive is open, and its table constant.
                 match unsafe { (*table).$name } {
-                    // SAFETY: As above, and by the contract of this function.
+                    // SAFETY: The drive is open while `_open` is there, and by the contract of this function its driver
+                    // would have got the same arguments.
                     Some(order) => unsafe { order(drive, $($argument),*) },
                     None => not_supported().to_errno(),
                 }
@@ -80,9 +81,10 @@ unsafe fn drive_of<D: Drives>(
     device: *mut bindings::block_device,
     effect: Effect,
 ) -> Result<(D, *mut bindings::block_device, *const bindings::pr_ops)> {
-    // SAFETY: By the contract of this function; so below.
+    // SAFETY: By the contract of this function `device` is open; the field is constant.
     let disk = unsafe { (*device).bd_disk };
-    // SAFETY: As above.
+    // SAFETY: By the contract of this function the disk stands on drives `D`, and its open `device` has a reference to
+    // it.
     let drives = unsafe { below::of::<D>(disk) }.drives();
     let drives = drives.ok_or(not_supported())?;
     let drive = drives.first(true).ok_or(not_supported())?;
@@ -92,11 +94,11 @@ unsafe fn drive_of<D: Drives>(
         return Err(EROFS);
     }
     let drive = drive.as_raw();
-    // SAFETY: The drive is open while `drives` are there; so below.
+    // SAFETY: The drive is open while `drives` are there; the field is constant.
     let disk = unsafe { (*drive).bd_disk };
-    // SAFETY: As above.
+    // SAFETY: The disk is there while the drive is open; the field is constant.
     let is_whole = unsafe { (*disk).part0 } == drive;
-    // SAFETY: As above.
+    // SAFETY: The disk is there while the drive is open, and the table of its driver is constant.
     let table = unsafe { (*(*disk).fops).pr_ops };
     if !is_whole || table.is_null() {
         return Err(not_supported());

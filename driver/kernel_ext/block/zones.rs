@@ -16,12 +16,12 @@ impl BlockDevice {
     /// Size of a zone in sectors of 512 bytes; 0 without zones.
     pub(crate) fn zone_sectors(&self) -> u32 {
         let limits = self.limits();
-        // SAFETY: It points into a live queue; aligned words are read whole. So below.
+        // SAFETY: `limits` points into a live queue; an aligned word is read whole.
         let features = unsafe { (&raw const (*limits).features).read_volatile() };
         if features & bindings::SHUNT_BLK_FEAT_ZONED == 0 {
             return 0;
         }
-        // SAFETY: As above.
+        // SAFETY: `limits` points into a live queue; an aligned word is read whole.
         unsafe { (&raw const (*limits).chunk_sectors).read_volatile() }
     }
 
@@ -29,7 +29,7 @@ impl BlockDevice {
     pub(crate) fn zone_capacity(&self) -> u32 {
         // SAFETY: By the type invariant the device is live; its disk lives as long.
         let disk = unsafe { (*self.as_raw()).bd_disk };
-        // SAFETY: As above; an aligned word is read whole.
+        // SAFETY: The disk is there as long as the device; an aligned word is read whole.
         unsafe { (&raw const (*disk).zone_capacity).read_volatile() }
     }
 
@@ -122,9 +122,9 @@ unsafe extern "C" fn zone_callback(
     _index: c_uint,
     data: *mut c_void,
 ) -> c_int {
-    // SAFETY: By the contract of this function; so below.
+    // SAFETY: By the contract of this function the zone is the caller's, who waits for us to return.
     let zone = unsafe { &mut *zone };
-    // SAFETY: As above.
+    // SAFETY: By the contract of this function `data` is a `Piece`, whose owner waits for us to return.
     let piece = unsafe { &mut *data.cast::<Piece>() };
     // A write pointer that is none is not in the zone.
     if zone.wp.wrapping_sub(zone.start) <= zone.len {

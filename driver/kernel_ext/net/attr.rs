@@ -199,7 +199,7 @@ impl Writer<'_> {
         to_result(unsafe { bindings::nla_put(self.skb, kind.into(), len, payload.as_ptr().cast()) })
     }
 
-    /// Writes a number of 4 bytes. `EMSGSIZE` if the message is full; so below.
+    /// Writes a number of 4 bytes. Like every function here, it gives `EMSGSIZE` if the message is full.
     #[inline(never)]
     pub(crate) fn u32(&mut self, kind: u16, value: u32) -> Result {
         self.put(kind, &value.to_ne_bytes())
@@ -221,16 +221,17 @@ impl Writer<'_> {
 
     /// Writes an attribute that holds what `content` writes, or nothing if that fails.
     pub(crate) fn nest(&mut self, kind: u16, content: impl FnOnce(&mut Self) -> Result) -> Result {
-        // SAFETY: By the type invariant the message is ours; so below.
+        // SAFETY: By the type invariant `skb` is live, and nobody else writes to it.
         let nest = unsafe { bindings::shunt_nla_nest_start(self.skb, kind.into()) };
         if nest.is_null() {
             return Err(EMSGSIZE);
         }
         let written = content(self);
         match written {
-            // SAFETY: As above; `nest` began in this message.
+            // SAFETY: `nest` began in `skb`, which by the type invariant is live, and only attributes were put behind
+            // it.
             Ok(()) => unsafe { bindings::shunt_nla_nest_end(self.skb, nest) },
-            // SAFETY: As above.
+            // SAFETY: `nest` began in `skb`, which by the type invariant is live; what is behind it is cut off.
             Err(_) => unsafe { bindings::shunt_nla_nest_cancel(self.skb, nest) },
         }
         written

@@ -68,11 +68,11 @@ impl<C: Context> Operation<C> {
 ///
 /// As [`dumpit_callback`].
 unsafe extern "C" fn start_callback<T: Dump>(cb: *mut bindings::netlink_callback) -> c_int {
-    // SAFETY: Generic netlink passes a live argument; so below.
+    // SAFETY: `genl_start()` passes a live `cb`, whose `data` is the `struct genl_dumpit_info` that it has made.
     let family = unsafe { (*bindings::shunt_dump_info(cb)).family };
     // SAFETY: The operation runs, so the family is registered.
     let context = unsafe { Family::<T::Context>::context(family) };
-    // SAFETY: As above.
+    // SAFETY: `genl_start()` passes a live `cb`, which nobody else writes to while `nl_cb_mutex` of its socket is held.
     unsafe { (*cb).min_dump_alloc = T::room(&context).try_into().unwrap_or(u32::MAX) };
     0
 }
@@ -86,22 +86,24 @@ unsafe extern "C" fn dumpit_callback<T: Dump>(
     skb: *mut bindings::sk_buff,
     cb: *mut bindings::netlink_callback,
 ) -> c_int {
-    // SAFETY: Generic netlink passes live arguments; so below. `cb->skb` is the request.
+    // SAFETY: `genl_dumpit()` passes a live `cb`, which keeps the request in `skb` until the dump is over.
     if !unsafe { T::PERMISSION.is_held((*cb).skb) } {
         return EPERM.to_errno();
     }
     let _no_io = NoIo::new();
-    // SAFETY: As above.
+    // SAFETY: `genl_dumpit()` passes a live `cb`, whose `data` is the `struct genl_dumpit_info` that `genl_start()` has
+    // made.
     let family = unsafe { (*bindings::shunt_dump_info(cb)).family };
-    // SAFETY: As above.
+    // SAFETY: `genl_dumpit()` passes a live `cb`, whose `skb` is the request.
     let portid = unsafe { bindings::shunt_dump_portid(cb) };
-    // SAFETY: As above.
+    // SAFETY: `genl_dumpit()` passes a live `cb`, whose `nlh` is in the request that it keeps.
     let seq = unsafe { (*(*cb).nlh).nlmsg_seq };
-    // SAFETY: As above; the dump keeps its state there, zero at first.
+    // SAFETY: `cb` is live, and `args` is for the dump alone; `__netlink_dump_start()` has set it to zero.
     let cursor = unsafe { &mut (*cb).__bindgen_anon_1.args[0] };
     // SAFETY: The operation runs, so the family is registered.
     let context = unsafe { Family::<T::Context>::context(family) };
-    // SAFETY: As above.
+    // SAFETY: `genl_dumpit()` passes a live `cb`, which nobody else writes to while `nl_cb_mutex` of its socket is
+    // held.
     unsafe { (*cb).seq = T::generation(&context) };
 
     while let Some(number) = u32::try_from(*cursor)

@@ -155,9 +155,9 @@ impl<'a> Request<'a> {
 
     /// Begins the reply, with room for `payload` bytes of attributes.
     pub(crate) fn reply(&self, payload: usize) -> Result<Message, AllocError> {
-        // SAFETY: By the type invariant; so below.
+        // SAFETY: By the type invariant `info` is live.
         let info = unsafe { &*self.info };
-        // SAFETY: As above.
+        // SAFETY: By the type invariant `info` describes a request, and `genlhdr` is the header in it.
         let command = unsafe { (*info.genlhdr).cmd };
         Message::new(payload, info.family, command, info.snd_portid, info.snd_seq)
     }
@@ -348,7 +348,7 @@ impl<C: Context> Family<C> {
             sleep_us(100);
         }
         if !context.is_null() {
-            // SAFETY: By the type invariant; no operation runs, and whoever used it has been waited for.
+            // SAFETY: By the type invariant it is an `Arc<C>`; no operation runs, and whoever used it has been waited for.
             drop(unsafe { Arc::<C>::from_foreign(context.cast()) });
         }
         self.registered.store(false, Ordering::SeqCst);
@@ -360,7 +360,7 @@ impl<C: Context> Family<C> {
         self.users.fetch_add(1, Ordering::SeqCst);
         let context = self.context.load(Ordering::SeqCst);
         let used = (!context.is_null()).then(|| {
-            // SAFETY: By the type invariant; it is not given back while `users` counts us.
+            // SAFETY: By the type invariant it is an `Arc<C>`, which is not given back while `users` counts us.
             let context = unsafe { Arc::<C>::borrow(context.cast()) };
             use_context(&context)
         });
@@ -380,7 +380,7 @@ impl<C: Context> Family<C> {
         // SAFETY: `inner` is the first field of a `repr(C)` struct, and transparent.
         let family = unsafe { &*family.cast::<Self>() };
         let context = family.context.load(Ordering::SeqCst);
-        // SAFETY: By the type invariant; unregistering waits for running operations.
+        // SAFETY: By the type invariant it is an `Arc<C>`; unregistering waits for running operations.
         unsafe { Arc::<C>::borrow(context.cast()) }
     }
 }
@@ -494,12 +494,12 @@ unsafe extern "C" fn doit_callback<T: Do>(
     skb: *mut bindings::sk_buff,
     info: *mut bindings::genl_info,
 ) -> c_int {
-    // SAFETY: Generic netlink passes live arguments; so below.
+    // SAFETY: `genl_family_rcv_msg_doit()` passes the live message of the request.
     if !unsafe { T::PERMISSION.is_held(skb) } {
         return EPERM.to_errno();
     }
     let _no_io = NoIo::new();
-    // SAFETY: As above.
+    // SAFETY: `genl_family_rcv_msg_doit()` passes a live `info`, which it has filled in.
     let (family, header, extack) = unsafe { ((*info).family, (*info).nlhdr, (*info).extack) };
     // SAFETY: The operation runs, so the family is registered.
     let context = unsafe { Family::<T::Context>::context(family) };
