@@ -316,7 +316,8 @@ impl<T: Operations> BioDisk<T> {
         let gate = match &self.requests {
             // Requests that wait keep the queue from freezing; no request is being carried out
             // in a queue that is quiesced.
-            Some(requests) => Gate::Quiesced(requests.quiesce(queue, patience)?),
+            // SAFETY: The disk was made with these tags, and by the type invariant is live as long as `self`.
+            Some(requests) => Gate::Quiesced(unsafe { requests.quiesce(queue, patience) }?),
             // SAFETY: By the type invariant the disk, and with it its queue, is live as long as `self`.
             None => Gate::Frozen(unsafe { FrozenQueue::new(queue, patience) }?),
         };
@@ -332,14 +333,16 @@ impl<T: Operations> BioDisk<T> {
     /// Lets the requests of a queue that has them wait there, until [`Self::release_requests`]. Any context.
     pub(crate) fn hold_requests(&self) {
         if let Some(requests) = &self.requests {
-            requests.hold(self.queue());
+            // SAFETY: By the type invariant the disk, and with it its queue, is live.
+            unsafe { requests.hold(self.queue()) };
         }
     }
 
     /// Undoes one [`Self::hold_requests`]. Any context.
     pub(crate) fn release_requests(&self) {
         if let Some(requests) = &self.requests {
-            requests.release(self.queue());
+            // SAFETY: By the type invariant the disk, and with it its queue, is live.
+            unsafe { requests.release(self.queue()) };
         }
     }
 

@@ -202,7 +202,8 @@ impl<D: Drives> InlineEncryption<D> {
             if key.is_null() {
                 break;
             }
-            self.evict(key.cast());
+            // SAFETY: By the type invariant a key that is noted is live, and stays so while `evicting` is held.
+            unsafe { self.evict(key.cast()) };
             next += 1;
         }
         if self.missed.load(Ordering::Relaxed) {
@@ -211,11 +212,15 @@ impl<D: Drives> InlineEncryption<D> {
         Ok(())
     }
 
-    /// Has the drives forget a key that is live. Those that do not have it have nothing to do. `evicting` must be held.
-    fn evict(&self, key: Key) {
+    /// Has the drives forget a key. Those that do not have it have nothing to do. `evicting` must be held.
+    ///
+    /// # Safety
+    ///
+    /// `key` must be live during the call.
+    unsafe fn evict(&self, key: Key) {
         if let Some(drives) = self.present.get() {
             for drive in drives.each() {
-                // SAFETY: The drive is open, the key live.
+                // SAFETY: By the contract of this function the key is live; the drive is open while `drives` are there.
                 unsafe { bindings::blk_crypto_evict_key(drive.as_raw(), key) };
             }
         }
@@ -265,7 +270,8 @@ unsafe extern "C" fn evict_callback<D: Drives>(
     // SAFETY: By the contract of this function.
     let this = unsafe { of::<D>(profile) };
     let _guard = this.evicting.lock();
-    this.evict(key);
+    // SAFETY: By the contract of this function the key is live.
+    unsafe { this.evict(key) };
     // SAFETY: By the type invariant it is initialised.
     unsafe { bindings::xa_erase(this.noted.get(), index(key)) };
     0

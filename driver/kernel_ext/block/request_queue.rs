@@ -107,13 +107,18 @@ impl<T: Operations> RequestQueue<T> {
     /// # Errors
     ///
     /// As of [`Patience::check`]; the queue goes on then.
-    pub(super) fn quiesce(
+    ///
+    /// # Safety
+    ///
+    /// `queue` must have this tag set, and be live until the result is dropped.
+    pub(super) unsafe fn quiesce(
         &self,
         queue: *mut bindings::request_queue,
         patience: &Patience,
     ) -> Result<Quiesced<'_>> {
-        // INVARIANT: It is held once for the value.
-        self.hold(queue);
+        // SAFETY: By the contract of this function the queue is live.
+        unsafe { self.hold(queue) };
+        // INVARIANT: It is live by the contract of this function, and was held once for the value.
         let quiesced = Quiesced(queue, PhantomData);
         // SAFETY: By the type invariant the tag set is initialised.
         let cookie = unsafe { bindings::shunt_quiesce_start(self.tags()) };
@@ -123,14 +128,22 @@ impl<T: Operations> RequestQueue<T> {
     }
 
     /// Lets requests of `queue` that are not being carried out yet wait, until [`Self::release`]. Any context.
-    pub(super) fn hold(&self, queue: *mut bindings::request_queue) {
-        // SAFETY: The queue is that of the disk that owns this value.
+    ///
+    /// # Safety
+    ///
+    /// `queue` must be live.
+    pub(super) unsafe fn hold(&self, queue: *mut bindings::request_queue) {
+        // SAFETY: By the contract of this function the queue is live.
         unsafe { bindings::blk_mq_quiesce_queue_nowait(queue) };
     }
 
     /// Undoes one [`Self::hold`]. Any context.
-    pub(super) fn release(&self, queue: *mut bindings::request_queue) {
-        // SAFETY: The queue is that of the disk that owns this value; too many of these are ignored by the C side.
+    ///
+    /// # Safety
+    ///
+    /// `queue` must be live.
+    pub(super) unsafe fn release(&self, queue: *mut bindings::request_queue) {
+        // SAFETY: By the contract of this function the queue is live; too many of these are ignored by the C side.
         unsafe { bindings::blk_mq_unquiesce_queue(queue) };
     }
 }

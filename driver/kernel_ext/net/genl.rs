@@ -159,7 +159,9 @@ impl<'a> Request<'a> {
         let info = unsafe { &*self.info };
         // SAFETY: By the type invariant `info` describes a request, and `genlhdr` is the header in it.
         let command = unsafe { (*info.genlhdr).cmd };
-        Message::new(payload, info.family, command, info.snd_portid, info.snd_seq)
+        let (portid, seq) = (info.snd_portid, info.snd_seq);
+        // SAFETY: By the type invariant the request is one of a registered family, which is live.
+        unsafe { Message::new(payload, info.family, command, portid, seq) }
     }
 }
 
@@ -177,7 +179,12 @@ pub(crate) struct Message {
 unsafe impl Send for Message {}
 
 impl Message {
-    pub(super) fn new(
+    /// Begins a message with room for `payload` bytes of attributes. May sleep.
+    ///
+    /// # Safety
+    ///
+    /// `family` must be live.
+    pub(super) unsafe fn new(
         payload: usize,
         family: *const bindings::genl_family,
         command: u8,
@@ -187,7 +194,7 @@ impl Message {
         // SAFETY: The helper takes any size.
         let skb = unsafe { bindings::shunt_genlmsg_new(payload) };
         let skb = NonNull::new(skb).ok_or(AllocError)?;
-        // SAFETY: The message is fresh, the family is registered.
+        // SAFETY: The message is fresh, and by the contract of this function the family is live.
         let header =
             unsafe { bindings::genlmsg_put(skb.as_ptr(), portid, seq, family, 0, command) };
         // INVARIANT: The message is fresh and ours. A missing header leaves it without room, so

@@ -62,7 +62,8 @@ impl<C: Context> Family<C> {
         seq: u32,
         payload: usize,
     ) -> Result<Message, AllocError> {
-        Message::new(payload, self.as_raw(), command, 0, seq)
+        // SAFETY: The family is borrowed, so it is live.
+        unsafe { Message::new(payload, self.as_raw(), command, 0, seq) }
     }
 
     /// Sends a notification to group `index` of the table. Sleeps.

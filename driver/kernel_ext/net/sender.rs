@@ -71,7 +71,8 @@ impl Sender {
         // SAFETY: By the type invariant the request is live.
         let port = unsafe { bindings::shunt_netlink_portid(self.request.as_ptr()) };
         let family = C::family().as_raw();
-        Message::new(payload, family, family_header.cmd, port, header.nlmsg_seq)
+        // SAFETY: The family of a context is static.
+        unsafe { Message::new(payload, family, family_header.cmd, port, header.nlmsg_seq) }
     }
 
     /// Sends the reply, if there is one, and the acknowledgement. Sleeps.
