@@ -236,23 +236,24 @@ impl Bio {
     }
 }
 
-/// A bio that was handed to a driver and that it has to pass on.
+/// A bio that was handed to a driver, or that it made, and that it has to pass on.
 ///
 /// # Invariants
 ///
-/// The bio was submitted and has not ended.
+/// The bio has a device, belongs to this value, and has not ended.
 pub(crate) struct OwnedBio(Bio);
 
 impl OwnedBio {
-    /// Takes a bio over from the block layer.
+    /// Takes a bio over from the block layer, or from whoever made it.
     ///
     /// # Safety
     ///
-    /// `bio` must have been handed to the caller by `submit_bio` of `block_device_operations`.
+    /// `bio` must have a device, belong to the caller, who gives it up, and not have ended: as one that was handed to
+    /// `submit_bio` of `block_device_operations`, or that was just made for a device.
     #[inline(always)]
     pub(super) unsafe fn from_raw(bio: NonNull<bindings::bio>) -> Self {
         // INVARIANT: By the contract of this function.
-        // SAFETY: A submitted bio belongs to the driver that it was submitted to.
+        // SAFETY: By the contract of this function the bio belonged to the caller, who gave it up.
         Self(unsafe { Bio::from_raw(bio) })
     }
 
@@ -269,7 +270,7 @@ impl OwnedBio {
     pub(crate) fn redirect(&mut self, device: &BlockDevice, sector: u64) {
         let bio = self.0.as_raw();
         let before = self.sector();
-        // SAFETY: By the type invariant the bio is live and ours, and a submitted one has a device.
+        // SAFETY: By the type invariant the bio is live and ours, and has a device.
         let from = unsafe { (*bio).bi_bdev };
         self.redirect_untold(device, sector);
         if trace::is_on() {
