@@ -140,7 +140,8 @@ impl<D: Drives> InlineEncryption<D> {
     ///
     /// # Safety
     ///
-    /// `queue` must be that of the disk, which nobody uses yet, and must not outlive `self`.
+    /// `queue` must be that of the disk, which nobody uses yet, and nobody may use the disk once `self` is dropped. The
+    /// queue itself may be there for longer: cgroups that had I/O there keep references to it.
     pub(super) unsafe fn register(&self, queue: *mut bindings::request_queue) {
         // A disk has this or protection information; the drives saw to that.
         // SAFETY: By the contract of this function.
