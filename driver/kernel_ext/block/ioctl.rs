@@ -83,8 +83,10 @@ pub(super) unsafe extern "C" fn getgeo_callback<D: Drives>(
     // SAFETY: The block layer passes a geometry of its own, as `blkdev_getgeo()` does, which nobody else uses
     // meanwhile.
     let geometry = unsafe { &mut *geometry };
-    // SAFETY: By the contract of this function the disk is open, and its whole device is there as long.
-    let sectors = unsafe { (*(*disk).part0).bd_nr_sectors };
+    // SAFETY: By the contract of this function the disk is open; the field is constant.
+    let whole = unsafe { (*disk).part0 };
+    // SAFETY: The whole device is there as long as its disk; an aligned word, which others may write, is read whole.
+    let sectors = unsafe { (&raw const (*whole).bd_nr_sectors).read_volatile() };
     let track = u64::from(geometry.heads) * u64::from(geometry.sectors);
     // The field is as narrow as disks once were small.
     geometry.cylinders = sectors.checked_div(track).unwrap_or(0) as u16;
