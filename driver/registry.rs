@@ -70,6 +70,14 @@ impl Key {
         }
     }
 
+    /// That device, and no other that takes its number.
+    pub(crate) fn exactly(device: &Device) -> Self {
+        Self {
+            name: KeyName::Id(device.id()),
+            generation: Some(device.generation()),
+        }
+    }
+
     fn find<'a>(&self, devices: &'a Devices) -> Result<&'a Arc<Device>, Refused> {
         let (by, unknown) = match &self.name {
             KeyName::Id(id) => (By::Id(*id), Refused::UnknownId(*id)),

@@ -53,7 +53,12 @@ impl DoLater for New {
         let patience = Patience::of(sender.clone(), new.timeout_ms);
         let reply = sender.reply::<Control>(encode::wanted_room(&new.table))?;
         let device = control.registry.create(new.spec, new.table, &patience)?;
-        control.notifier.send(&device, Reason::Created, None);
+        // Whoever unmaps it at once tells of that after it.
+        let made = Key::exactly(&device);
+        let _ = control.registry.with(&made, |device| {
+            control.notifier.send(device, Reason::Created, None);
+            Ok(())
+        });
         let answer = fill(reply, &device);
         give_back(device);
         answer

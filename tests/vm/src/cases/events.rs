@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The event stream gives the present state, then every change, in order and numbered.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use crate::guest::command::attempt;
 use crate::guest::events::Events;
 use crate::guest::flash::flash;
 use crate::guest::module::Module;
@@ -12,6 +14,7 @@ cases!("events":
     the_present_state_comes_first_and_ends_with_ready,
     creation_and_destruction_are_told_with_growing_numbers,
     a_refused_command_makes_no_event,
+    a_device_that_is_unmapped_as_it_comes_is_told_as_created_first,
     no_change_is_lost_between_the_present_state_and_the_stream,
     two_listeners_hear_the_same,
 );
@@ -68,6 +71,49 @@ fn a_refused_command_makes_no_event() {
         (&event["event"], &event["device"]["name"]),
         (&"created".into(), &"vol1".into())
     );
+}
+
+/// Another command finds a device before that which maps it has ended.
+fn a_device_that_is_unmapped_as_it_comes_is_told_as_created_first() {
+    const ROUNDS: usize = 100;
+    let _module = Module::load();
+    let events = Events::listen();
+    events.present();
+    let path = flash(0).path;
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                // It is there or not.
+                attempt(&["shunt", "unmap", "vol0"]);
+            }
+        });
+        for _ in 0..ROUNDS {
+            attempt(&["shunt", "map", "vol0", "--to", &path]);
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    attempt(&["shunt", "unmap", "vol0"]);
+    let _last = Device::map("last", &flash(1).path);
+    let (mut known, mut came) = (Vec::new(), 0);
+    while !known.contains(&"last".into()) {
+        let event = events.next();
+        let device = event["device"]["name"].clone();
+        match event["event"].as_str() {
+            Some("created") => {
+                came += 1;
+                known.push(device);
+            }
+            Some("destroyed") => {
+                let place = known.iter().position(|other| *other == device);
+                let place = place.unwrap_or_else(|| panic!("{device:?} went before it came"));
+                known.remove(place);
+            }
+            _ => panic!("unexpected {event}"),
+        }
+    }
+    assert_eq!(known.len(), 1, "some never went: {known:?}");
+    assert!(came > ROUNDS / 4, "only {came} devices came");
 }
 
 /// A listener that starts while devices come and go ends up with the state that the kernel has.
