@@ -220,10 +220,12 @@ impl Devices {
         Ok(())
     }
 
-    /// Forgets a device, but for its number and its claims. The caller has it, so it does not go yet.
+    /// Forgets a device, if it is known, but for its number and its claims. The caller has it, so it does not go yet.
     pub(super) fn remove(&mut self, device: &Device) {
         for by in By::all(device) {
-            if let Ok(place) = self.place(by) {
+            // Another device may have taken its name since somebody else removed it.
+            let is_it = |found: &Arc<Device>| core::ptr::eq(&**found, device);
+            if let (true, Ok(place)) = (self.find(by).is_some_and(is_it), self.place(by)) {
                 // It is in the list.
                 let _ = self.lists[by.order()].remove(place);
             }
