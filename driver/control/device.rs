@@ -214,18 +214,25 @@ impl Set {
         let registry = &control.registry;
         let room = self.change.wanted_room().max(encode::device_room(device));
         let reply = sender.reply::<Control>(room)?;
-        match self.change {
-            Change::Nothing => {}
-            Change::Retarget(table) => registry.retarget(&turn, table, &patience)?,
-            Change::Resize => registry.resize(&turn, &patience)?,
-            Change::Resume => turn.resume(&patience)?,
-            Change::Suspend { freeze } => registry.suspend(&turn, freeze, &patience)?,
-            Change::ReadOnly(read_only) => registry.set_read_only(&turn, read_only, &patience)?,
+        let was_suspended = device.is_suspended();
+        let first = match self.change {
+            Change::Nothing => Ok(()),
+            Change::Retarget(table) => registry.retarget(&turn, table, &patience),
+            Change::Resize => registry.resize(&turn, &patience),
+            Change::Resume => turn.resume(&patience),
+            Change::Suspend { freeze } => registry.suspend(&turn, freeze, &patience),
+            Change::ReadOnly(read_only) => registry.set_read_only(&turn, read_only, &patience),
+        };
+        let is_first_made = first.is_ok();
+        let all = first.and_then(|()| match self.stats_mode {
+            Some(mode) => turn.set_stats_mode(mode, &patience),
+            None => Ok(()),
+        });
+        // What was made is told although the rest was refused; a resume may be refused for a file system alone.
+        if is_first_made || device.is_suspended() != was_suspended {
+            control.notifier.send(device, Reason::Changed, None);
         }
-        if let Some(mode) = self.stats_mode {
-            turn.set_stats_mode(mode, &patience)?;
-        }
-        control.notifier.send(device, Reason::Changed, None);
+        all?;
         fill(reply, device)
     }
 }
