@@ -226,7 +226,11 @@ impl Writer<'_> {
         if nest.is_null() {
             return Err(EMSGSIZE);
         }
-        let written = content(self);
+        // INVARIANT: `self` is not used meanwhile. Whatever `content` puts in the place of this writer, the nest ends in `skb`.
+        let written = content(&mut Self {
+            skb: self.skb,
+            _message: PhantomData,
+        });
         match written {
             // SAFETY: `nest` began in `skb`, which by the type invariant is live, and only attributes were put behind
             // it.
