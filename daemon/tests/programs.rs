@@ -169,7 +169,10 @@ fn the_daemon_tells_what_it_does_and_refuses_a_wrong_level() {
     };
     let help = run("--help");
     assert_eq!(help.status.code(), Some(0));
-    assert!(text(&help.stdout).contains("Keeps the shunt block devices as a file wants them"));
+    assert!(
+        text(&help.stdout)
+            .contains("Keeps the shunt block devices as a configuration file describes them")
+    );
     let wrong = run("--log-level=loud");
     assert_eq!(wrong.status.code(), Some(2));
     assert!(text(&wrong.stderr).contains("[possible values: error, warn, info, debug, trace]"));

@@ -11,13 +11,13 @@ use clap_complete::Shell;
 use shunt::{QueueMode, StatsMode, TargetSpec, units::Bytes};
 use shunt_uapi::TIMEOUT_MAX;
 
-/// Maps, measures and watches shunt block devices.
+/// Maps and measures shunt block devices, and changes them while they are in use.
 ///
 /// Exit status: 0 done, 1 refused or failed (one line on stderr tells why), 2 wrong usage.
 #[derive(Debug, Parser)]
 #[command(name = "shunt", version)]
 pub(crate) struct Cli {
-    /// Print JSON, one object a line.
+    /// Print JSON, one object on each line
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
@@ -27,66 +27,69 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Map a new device over one target, or over several, joined end to end or striped
+    /// Map a new device to one target, or to several, joined end to end or striped
     Map(MapArgs),
-    /// Replace the table of a device while it is in use
+    /// Forward the I/O of a device to other targets from now on; copies nothing
+    ///
+    /// The device stays in use. No I/O is lost, reordered or failed. What is on the new targets is what
+    /// users of the device read from then on: copy the data there before.
     Retarget(RetargetArgs),
-    /// Let new I/O of a device wait, once what is in flight has ended
+    /// Pause I/O: wait for the I/O in flight, and hold new I/O until resume
     Suspend(SuspendArgs),
-    /// Let the I/O of a suspended device go on
+    /// Resume the I/O of a suspended device
     Resume(DeviceArgs),
-    /// Take up a backing device's new size
+    /// Grow a device to the present size of its drives
     ///
     /// The last target, or each stripe, grows if it was given without a length.
     Resize(DeviceArgs),
-    /// Change what a device measures, or whether it refuses writes
+    /// Change what a device measures, or whether it is read-only
     Set(SetArgs),
-    /// Unmap a device
+    /// Remove a device; its data stays on the drives
     Unmap(UnmapArgs),
     /// List the devices
     List,
-    /// Show one device with its targets
+    /// Show one device and its targets
     Show {
-        /// The device: its name, /dev/shuntN or a link to it, or N
+        /// Device: its name, /dev/shuntN, a link to that, or N
         name: String,
     },
-    /// Show what a device passes on of what its drives can do, and why where they differ
+    /// Compare what a device supports with what its drives support, and explain the differences
     Caps {
-        /// The device: its name, /dev/shuntN or a link to it, or N
+        /// Device: its name, /dev/shuntN, a link to that, or N
         name: String,
     },
-    /// Show statistics: what was counted since the device was mapped
+    /// Show what was counted since the device was mapped
     Stats(StatsArgs),
     #[cfg(feature = "tui")]
-    /// Show figures of all devices on the whole screen, as they change
+    /// Watch all devices live, on the whole screen
     Top(ListenArgs),
-    /// Show the devices that are there, then every change, until interrupted
+    /// List the devices, then report every change until interrupted
     Events(ListenArgs),
-    /// Show what has to be done so that the devices are as a file wants them; change nothing
+    /// Show what apply would do; change nothing
     ///
     /// See docs/configuration.md for the file. Devices that it does not name are left alone.
     Plan {
-        /// The file; what it includes and FILE.d/*.toml belong to it
+        /// Configuration file; the files that it includes and FILE.d/*.toml are read, too
         #[arg(value_hint = clap::ValueHint::FilePath)]
         file: PathBuf,
     },
-    /// Make the devices as a file wants them, each whole or not at all
+    /// Make the devices match a configuration file, each whole or not at all
     ///
-    /// A device that is in use is changed under its users if that is possible, and left as it is
-    /// otherwise. Devices that the file does not name are left alone.
+    /// A device in use is changed without disturbing its users where that is possible, and left as it
+    /// is otherwise. Devices that the file does not name are left alone.
     Apply {
-        /// The file; what it includes and FILE.d/*.toml belong to it
+        /// Configuration file; the files that it includes and FILE.d/*.toml are read, too
         #[arg(value_hint = clap::ValueHint::FilePath)]
         file: PathBuf,
     },
-    /// Print the devices that are there as a file that wants them
+    /// Print the present devices as a configuration file
     Export,
-    /// Print a script that completes arguments in a shell
+    /// Print a completion script for a shell
     Completions {
-        /// The shell
+        /// Shell
         shell: Shell,
     },
-    /// Write the manual pages of all commands into a folder
+    /// Write the manual pages of all commands to a folder
     #[command(hide = true)]
     Manual {
         /// The folder
@@ -137,16 +140,16 @@ impl ListenArgs {
 /// How long a change may wait.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct WaitArgs {
-    /// Wait for I/O, and for other changes of the device, for so long at most; 5 unless given
+    /// Longest wait for I/O in flight and for other changes of the device [default: 5]
     ///
-    /// SECONDS is from 0.01 to 60. If that is not enough, the device stays as it is.
+    /// SECONDS is from 0.01 to 60. When it is over, the command fails and the device is as it was.
     #[arg(long, value_name = "SECONDS", value_parser = timeout)]
     timeout: Option<Duration>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct DeviceArgs {
-    /// The device: its name, /dev/shuntN or a link to it, or N
+    /// Device: its name, /dev/shuntN, a link to that, or N
     pub(crate) name: String,
 
     #[command(flatten)]
@@ -155,14 +158,14 @@ pub(crate) struct DeviceArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct MapArgs {
-    /// Name of the new device: 1 to 63 bytes without slash, white space or control characters, and
-    /// without -part and a number at the end
+    /// Name of the new device: 1 to 63 bytes without slash, white space or control characters, not
+    /// ending in -part and a number
     pub(crate) name: String,
 
     #[command(flatten)]
     pub(crate) table: TableArgs,
 
-    /// How the device takes I/O
+    /// Queue mode
     ///
     /// bio forwards each bio directly, at the lowest cost; mq has a request queue with merging and
     /// I/O schedulers.
@@ -189,11 +192,11 @@ pub(crate) struct MapArgs {
 /// Which drives a device forwards to.
 #[derive(Debug, Args)]
 pub(crate) struct TableArgs {
-    /// Block device to forward to, and which part of it; give it again for several
+    /// Block device to forward to, and the piece of it; repeat it for several targets
     ///
-    /// Without offset the part begins at 0, without length it goes to the end. SIZE is a number of
-    /// bytes, or one with B, K, M, G, T (each 1024 of the one before) or s (512-byte sectors).
-    /// Several targets are joined in their order, or take turns with --stripe.
+    /// Without an offset the piece begins at 0, without a length it extends to the end. SIZE is a number
+    /// of bytes, or has a unit: B, K, M, G, T (each 1024 of the one before) or s (512-byte sectors).
+    /// Several targets are joined in the order given, or striped with --stripe.
     #[arg(
         long,
         required = true,
@@ -202,17 +205,17 @@ pub(crate) struct TableArgs {
     )]
     pub(crate) to: Vec<TargetSpec>,
 
-    /// Let the targets take turns, so many bytes each
+    /// Stripe the targets, in chunks of this size
     ///
-    /// SIZE is a multiple of the logical block. All targets are equally long; those without a
-    /// length are as long as the shortest.
+    /// SIZE is a multiple of the logical block size. All targets have the same length; those without
+    /// one get that of the shortest.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) stripe: Option<u64>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RetargetArgs {
-    /// The device: its name, /dev/shuntN or a link to it, or N
+    /// Device: its name, /dev/shuntN, a link to that, or N
     pub(crate) name: String,
 
     #[command(flatten)]
@@ -224,10 +227,10 @@ pub(crate) struct RetargetArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct SuspendArgs {
-    /// The device: its name, /dev/shuntN or a link to it, or N
+    /// Device: its name, /dev/shuntN, a link to that, or N
     pub(crate) name: String,
 
-    /// Let every file system that stands on the device write all out and stop before, or refuse if one cannot
+    /// Freeze every file system on the device first, also on partitions, dm and md; fail if one cannot be frozen
     #[arg(long)]
     pub(crate) freeze: bool,
 
@@ -238,7 +241,7 @@ pub(crate) struct SuspendArgs {
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("settings").required(true).multiple(true))]
 pub(crate) struct SetArgs {
-    /// The device: its name, /dev/shuntN or a link to it, or N
+    /// Device: its name, /dev/shuntN, a link to that, or N
     pub(crate) name: String,
 
     /// What the device measures
@@ -250,7 +253,7 @@ pub(crate) struct SetArgs {
     #[arg(long, group = "settings", conflicts_with = "read_write")]
     pub(crate) read_only: bool,
 
-    /// Take writes
+    /// Accept writes
     #[arg(long, group = "settings")]
     pub(crate) read_write: bool,
 
@@ -260,10 +263,10 @@ pub(crate) struct SetArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct UnmapArgs {
-    /// The device: its name, /dev/shuntN or a link to it, or N
+    /// Device: its name, /dev/shuntN, a link to that, or N
     pub(crate) name: String,
 
-    /// Unmap it also while it is open; its I/O then fails
+    /// Remove it although it is open; its I/O fails from then on
     #[arg(long)]
     pub(crate) force: bool,
 
@@ -273,22 +276,22 @@ pub(crate) struct UnmapArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct StatsArgs {
-    /// The device: its name, /dev/shuntN or a link to it, or N; all devices if left out
+    /// Device: its name, /dev/shuntN, a link to that, or N; all devices if omitted
     pub(crate) name: Option<String>,
 
-    /// Go on as the kernel sends samples, once in so many seconds
+    /// Keep showing new samples, one every SECONDS
     ///
-    /// Tables show the rates since the sample before; JSON goes on showing what was counted in all.
-    /// SECONDS, from 0.01 to 30, is set for all who listen, which takes root; without it, samples
-    /// come as often as was set last, once a second if never.
+    /// Tables show rates since the last sample, JSON shows totals. SECONDS, from 0.01 to 30, applies to
+    /// all listeners, so setting it takes root. Without it the interval stays as it was set last, one
+    /// second if it never was.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) watch: Option<Option<Duration>>,
 
-    /// Record samples and draw latency over time into an SVG file
+    /// Record samples and draw a heat map of latency over time
     #[arg(long, value_name = "FILE.svg", conflicts_with = "json")]
     pub(crate) heatmap: Option<PathBuf>,
 
-    /// How many seconds to record for the heat map
+    /// How long to record for the heat map
     #[arg(long = "for", value_name = "SECONDS", default_value = "60", value_parser = run_seconds,
           requires = "heatmap")]
     pub(crate) run: Duration,
@@ -300,10 +303,10 @@ pub(crate) struct StatsArgs {
 /// How a stream of the kernel is listened to.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct ListenArgs {
-    /// How much the kernel keeps of what was not read yet
+    /// Size of the socket's receive buffer
     ///
-    /// If it is full, something is lost, which is told, and all is read anew. Beyond the sysctl
-    /// net.core.rmem_max it takes root.
+    /// When it overflows, messages are lost; this is reported, and everything is read again. More than
+    /// the sysctl net.core.rmem_max takes root.
     #[arg(long, value_name = "SIZE", default_value = "4M")]
     pub(crate) receive_buffer: Bytes,
 }

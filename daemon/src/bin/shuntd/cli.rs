@@ -14,35 +14,35 @@ use shunt::{
     units::Bytes,
 };
 
-/// Keeps the shunt block devices as a file wants them, and logs every change.
+/// Keeps the shunt block devices as a configuration file describes them, and logs every change.
 ///
-/// No I/O passes through it: the devices work without it, and it may be stopped, killed and started
-/// at any time. It waits for the kernel module and for drives that are missing, and reads the devices
-/// anew whenever changes were missed. The log goes to stderr. SIGHUP has it read the file again.
-/// SIGTERM and SIGINT end it; the devices stay. It needs CAP_SYS_ADMIN.
+/// No I/O passes through it: the devices work without it, and it can be stopped, killed and started
+/// at any time. It waits for the kernel module and for missing drives. The log goes to stderr. SIGHUP
+/// makes it read the file again; SIGTERM and SIGINT end it, and the devices stay. It needs
+/// CAP_SYS_ADMIN.
 #[derive(Debug, Parser)]
 #[command(name = "shuntd", version)]
 pub(crate) struct Cli {
-    /// The devices that are wanted; what it includes and FILE.d/*.toml belong to it
+    /// Configuration file; the files that it includes and FILE.d/*.toml are read, too
     ///
-    /// Without the option the usual file may be absent. See docs/configuration.md.
+    /// [default: /etc/shunt/shunt.toml, if it exists]. See docs/configuration.md.
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
 
-    /// Log this and what is worse
+    /// Least severe level that is logged
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = level())]
     pub(crate) log_level: LevelFilter,
 
     /// Where to serve metrics for Prometheus: ADDRESS:PORT, unix:/PATH, or off
     ///
-    /// Whoever reaches the address can read them; the usual one can be reached from this machine
-    /// only. They tell names and figures of the devices, and no path of a drive.
+    /// There is no authentication; the default address can be reached from this machine only. Metrics
+    /// contain names and figures of the devices, and no path of a drive.
     #[arg(long, value_name = "ADDRESS", default_value_t = Metrics::At(exporter::DEFAULT))]
     pub(crate) metrics: Metrics,
 
-    /// How much the kernel keeps of changes that were not read yet
+    /// Size of the socket's receive buffer
     ///
-    /// If it is full, something is lost, which is counted, and all devices are read anew.
+    /// When it overflows, changes are missed; this is counted, and all devices are read again.
     #[arg(long, value_name = "SIZE", default_value = "4M")]
     pub(crate) receive_buffer: Bytes,
 
