@@ -37,21 +37,26 @@ pub(crate) enum Command {
     /// Pause I/O: wait for the I/O in flight, and hold new I/O until resume
     Suspend(SuspendArgs),
     /// Resume the I/O of a suspended device
-    Resume(DeviceArgs),
+    Resume(ChangeArgs),
     /// Grow a device to the present size of its drives
     ///
     /// The last target, or each stripe, grows if it was given without a length.
-    Resize(DeviceArgs),
+    Resize(ChangeArgs),
     /// Change what a device measures, or whether it is read-only
     Set(SetArgs),
     /// Remove a device; its data stays on the drives
     Unmap(UnmapArgs),
     /// List the devices
     List,
-    /// Show one device and its targets
-    Show {
-        /// Device: its name, /dev/shuntN, a link to that, or N
-        name: String,
+    /// Show devices and their targets
+    Show(DevicesArgs),
+    /// Show what needs attention: devices that are lost, suspended, or not as configured
+    ///
+    /// The exit status is 1 if there are any.
+    Status {
+        /// Configuration file to compare with [default: /etc/shunt/shunt.toml, if it exists]
+        #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+        config: Option<PathBuf>,
     },
     /// Compare what a device supports with what its drives support, and explain the differences
     Caps {
@@ -147,10 +152,22 @@ pub(crate) struct WaitArgs {
     timeout: Option<Duration>,
 }
 
+/// Which devices a command is about.
 #[derive(Debug, Args)]
-pub(crate) struct DeviceArgs {
-    /// Device: its name, /dev/shuntN, a link to that, or N
-    pub(crate) name: String,
+pub(crate) struct DevicesArgs {
+    /// Devices, each by its name, /dev/shuntN, a link to that, or N
+    #[arg(value_name = "NAME", required_unless_present = "all")]
+    pub(crate) names: Vec<String>,
+
+    /// All devices
+    #[arg(long, conflicts_with = "names")]
+    pub(crate) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChangeArgs {
+    #[command(flatten)]
+    pub(crate) devices: DevicesArgs,
 
     #[command(flatten)]
     wait: WaitArgs,
@@ -227,8 +244,8 @@ pub(crate) struct RetargetArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct SuspendArgs {
-    /// Device: its name, /dev/shuntN, a link to that, or N
-    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) devices: DevicesArgs,
 
     /// Freeze every file system on the device first, also on partitions, dm and md; fail if one cannot be frozen
     #[arg(long)]
@@ -241,8 +258,8 @@ pub(crate) struct SuspendArgs {
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("settings").required(true).multiple(true))]
 pub(crate) struct SetArgs {
-    /// Device: its name, /dev/shuntN, a link to that, or N
-    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) devices: DevicesArgs,
 
     /// What the device measures
     #[arg(long, value_name = "MODE", group = "settings",
@@ -263,8 +280,8 @@ pub(crate) struct SetArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct UnmapArgs {
-    /// Device: its name, /dev/shuntN, a link to that, or N
-    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) devices: DevicesArgs,
 
     /// Remove it although it is open; its I/O fails from then on
     #[arg(long)]

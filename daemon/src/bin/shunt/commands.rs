@@ -22,10 +22,13 @@ mod manual;
 mod named;
 mod refused;
 mod stats;
+mod status;
 #[cfg(feature = "tui")]
 mod top;
 mod udev_name;
 mod unmap;
+
+pub(crate) use status::Attention;
 
 /// Runs a command against the running kernel.
 pub(crate) fn run(command: &Command, output: &mut Output<'_>) -> Result<(), Failure> {
@@ -79,12 +82,13 @@ pub(crate) fn ask<T: Transport>(
         Command::Map(args) => device::map(client, args, output),
         Command::Retarget(args) => change::retarget(client, args, output),
         Command::Suspend(args) => change::suspend(client, args, output),
-        Command::Resume(args) => change::resume(client, &args.name, output),
-        Command::Resize(args) => change::resize(client, &args.name, output),
+        Command::Resume(args) => change::resume(client, &args.devices, output),
+        Command::Resize(args) => change::resize(client, &args.devices, output),
         Command::Set(args) => change::set(client, args, output),
         Command::Unmap(args) => unmap::unmap(client, args),
         Command::List => device::list(client, output),
-        Command::Show { name } => device::show(client, name, output),
+        Command::Show(devices) => device::show(client, devices, output),
+        Command::Status { config } => status::status(client, config.as_deref(), output),
         Command::Caps { name } => device::caps(client, name, output),
         Command::Stats(args) => stats::stats(client, args, output),
         #[cfg(feature = "tui")]

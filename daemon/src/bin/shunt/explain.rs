@@ -12,8 +12,25 @@ pub(crate) enum Failure {
     Explained(String),
     /// Several things are wrong; one such line for each.
     Several(Vec<String>),
+    /// What is wrong has been printed.
+    Printed,
     /// Whoever read the output has gone, which is no failure.
     ReaderGone,
+}
+
+impl Failure {
+    /// All of these; success if there are none.
+    pub(crate) fn all(mut failures: Vec<Self>) -> Result<(), Self> {
+        if failures.len() <= 1 {
+            return failures.pop().map_or(Ok(()), Err);
+        }
+        let lines = failures.into_iter().flat_map(|failure| match failure {
+            Self::Explained(line) => vec![line],
+            Self::Several(lines) => lines,
+            Self::Printed | Self::ReaderGone => Vec::new(),
+        });
+        Err(Self::Several(lines.collect()))
+    }
 }
 
 /// "cannot WHAT: why", with advice where the error alone tells it.

@@ -33,6 +33,7 @@ fn main() -> ExitCode {
     let mut output = Output::new(&mut writer, stdout.as_fd(), cli.json);
     match commands::run(&cli.command, &mut output) {
         Ok(()) | Err(Failure::ReaderGone) => ExitCode::SUCCESS,
+        Err(Failure::Printed) => ExitCode::FAILURE,
         Err(Failure::Explained(why)) => {
             complain(format_args!("{why}"));
             ExitCode::FAILURE

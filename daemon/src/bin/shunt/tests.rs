@@ -97,6 +97,61 @@ fn a_device_is_mapped_listed_shown_and_unmapped() {
 }
 
 #[test]
+fn several_devices_are_changed_with_one_command() {
+    let kernel = kernel();
+    for (name, offset) in [("v", "0"), ("w", "1M"), ("x", "2M")] {
+        let to = format!("/dev/a,offset={offset},length=1M");
+        done(&kernel, &format!("shunt map {name} --to {to}"));
+    }
+    done(&kernel, "shunt suspend v w");
+    let states = |state: &str| done(&kernel, "shunt list").matches(state).count();
+    assert_eq!((states("suspended"), states("live")), (2, 1));
+    done(&kernel, "shunt resume --all");
+    assert_eq!(states("live"), 3);
+    let lines = done(&kernel, "shunt show v w --json");
+    assert_eq!(lines.lines().count(), 2, "{lines}");
+    // What is refused of one keeps no other back.
+    let why = failed(&kernel, "shunt unmap v nothing w");
+    assert!(why.contains("cannot unmap nothing"), "{why}");
+    assert_eq!(done(&kernel, "shunt list").lines().count(), 2);
+    done(&kernel, "shunt unmap --all");
+    assert_eq!(done(&kernel, "shunt list").lines().count(), 1);
+}
+
+#[test]
+fn what_is_open_keeps_no_other_device_from_being_unmapped() {
+    let kernel = kernel();
+    done(&kernel, "shunt map v --to /dev/a");
+    done(&kernel, "shunt map w --to /dev/b");
+    kernel.set_open(0, true);
+    let why = failed(&kernel, "shunt unmap --all");
+    assert!(why.contains("cannot unmap v"), "{why}");
+    assert_eq!(done(&kernel, "shunt list").lines().count(), 2);
+}
+
+#[test]
+fn status_tells_what_needs_attention_by_its_exit_status_too() {
+    let kernel = kernel();
+    let file = std::env::temp_dir().join(format!("shunt-status-{}.toml", std::process::id()));
+    std::fs::write(&file, "").unwrap();
+    let status = format!("shunt status --config {}", file.display());
+    done(&kernel, "shunt map v --to /dev/a");
+    assert!(done(&kernel, &status).contains("nothing needs attention"));
+    done(&kernel, "shunt suspend v");
+    let (result, text) = run_for(&kernel, &status, usize::MAX, &|_| {});
+    assert_eq!(result, Err(Failure::Printed));
+    assert!(text.contains("waits for shunt resume v"), "{text}");
+    done(&kernel, "shunt resume v");
+    std::fs::write(&file, "[device.w]\nto = '/dev/not-there'\n").unwrap();
+    let (result, text) = run_for(&kernel, &format!("{status} --json"), usize::MAX, &|_| {});
+    assert_eq!(result, Err(Failure::Printed));
+    let document: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(document["attention"][0]["device"], "w");
+    assert_eq!(document["attention"][0]["kind"], "waiting");
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[test]
 fn the_options_of_map_reach_the_kernel() {
     let kernel = kernel();
     let line = "shunt map v --to /dev/a,offset=8s,length=1K --stats counters --read-only --json";

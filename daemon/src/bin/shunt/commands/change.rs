@@ -4,9 +4,12 @@
 
 use shunt::{Client, DeviceChange, Error, Selector, Transport, machine::Stacking};
 
-use super::{named::selector, refused};
+use super::{
+    named::{each, selector},
+    refused,
+};
 use crate::{
-    cli::{RetargetArgs, SetArgs, SuspendArgs},
+    cli::{DevicesArgs, RetargetArgs, SetArgs, SuspendArgs},
     explain::{Failure, no_such_device, shown},
     output::{Output, json},
 };
@@ -38,7 +41,7 @@ pub(super) fn retarget<T: Transport>(
     };
     // By its number: the device that was looked at, not one that took its name meanwhile.
     let selector = Selector::Id(present.id);
-    apply(client, &selector, &change, output, |error| {
+    apply(&mut client, &selector, &change, output, |error| {
         refused::table("retarget", name, targets, args.table.stripe, error)
     })
 }
@@ -50,23 +53,23 @@ pub(super) fn suspend<T: Transport>(
 ) -> Result<(), Failure> {
     let freeze = args.freeze;
     let change = DeviceChange::Suspend { freeze };
-    named(client, "suspend", &args.name, &change, output)
+    named(client, "suspend", &args.devices, &change, output)
 }
 
 pub(super) fn resume<T: Transport>(
     client: Client<T>,
-    name: &str,
+    devices: &DevicesArgs,
     output: &mut Output<'_>,
 ) -> Result<(), Failure> {
-    named(client, "resume", name, &DeviceChange::Resume, output)
+    named(client, "resume", devices, &DeviceChange::Resume, output)
 }
 
 pub(super) fn resize<T: Transport>(
     client: Client<T>,
-    name: &str,
+    devices: &DevicesArgs,
     output: &mut Output<'_>,
 ) -> Result<(), Failure> {
-    named(client, "resize", name, &DeviceChange::Resize, output)
+    named(client, "resize", devices, &DeviceChange::Resize, output)
 }
 
 pub(super) fn set<T: Transport>(
@@ -81,23 +84,25 @@ pub(super) fn set<T: Transport>(
     };
     let stats = args.stats;
     let change = DeviceChange::Settings { stats, read_only };
-    named(client, "set", &args.name, &change, output)
+    named(client, "set", &args.devices, &change, output)
 }
 
 fn named<T: Transport>(
     mut client: Client<T>,
     verb: &str,
-    name: &str,
+    devices: &DevicesArgs,
     change: &DeviceChange,
     output: &mut Output<'_>,
 ) -> Result<(), Failure> {
-    let refused = |error: &Error| refused::change(verb, name, error);
-    let selector = selector(&mut client, name).map_err(|error| refused(&error))?;
-    apply(client, &selector, change, output, refused)
+    each(&mut client, devices, |client, name| {
+        let refused = |error: &Error| refused::change(verb, name, error);
+        let selector = selector(client, name).map_err(|error| refused(&error))?;
+        apply(client, &selector, change, output, refused)
+    })
 }
 
 fn apply<T: Transport>(
-    mut client: Client<T>,
+    client: &mut Client<T>,
     selector: &Selector,
     change: &DeviceChange,
     output: &mut Output<'_>,

@@ -24,7 +24,7 @@ pub(super) fn read(file: &Path) -> Result<Config, Failure> {
         .map_err(|problems| Failure::Several(problems.iter().map(ToString::to_string).collect()))
 }
 
-fn devices<T: Transport>(client: &mut Client<T>) -> Result<Vec<Device>, Failure> {
+pub(super) fn devices<T: Transport>(client: &mut Client<T>) -> Result<Vec<Device>, Failure> {
     let devices = client.devices();
     devices.map_err(|error| explain("list the devices", &error))
 }
@@ -157,7 +157,7 @@ fn failures(applied: &Applied) -> Vec<(String, String)> {
         let why = match explained(step, &failed.error) {
             Failure::Explained(why) => why,
             Failure::Several(lines) => lines.join(", "),
-            Failure::ReaderGone => String::new(),
+            Failure::Printed | Failure::ReaderGone => String::new(),
         };
         let left = match failed.left {
             Left::AsItWas => "",

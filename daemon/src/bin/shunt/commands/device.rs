@@ -3,9 +3,12 @@
 
 use shunt::{Client, DeviceSpec, Transport};
 
-use super::{named::selector, refused};
+use super::{
+    named::{each, selector},
+    refused,
+};
 use crate::{
-    cli::MapArgs,
+    cli::{DevicesArgs, MapArgs},
     explain::{Failure, explain, no_such_device, shown},
     output::{Output, json, table},
 };
@@ -42,13 +45,22 @@ pub(super) fn list<T: Transport>(
 
 pub(super) fn show<T: Transport>(
     mut client: Client<T>,
-    name: &str,
+    devices: &DevicesArgs,
     output: &mut Output<'_>,
 ) -> Result<(), Failure> {
-    let device = selector(&mut client, name)
-        .and_then(|selector| client.device(&selector))
-        .map_err(|error| no_such_device(&format!("show {}", shown(name)), &error))?;
-    output.show(|| json::device(&device), || table::device(&device))
+    let mut is_first = true;
+    each(&mut client, devices, |client, name| {
+        let device = selector(client, name)
+            .and_then(|selector| client.device(&selector))
+            .map_err(|error| no_such_device(&format!("show {}", shown(name)), &error))?;
+        let space = if std::mem::take(&mut is_first) {
+            ""
+        } else {
+            "\n"
+        };
+        let text = || format!("{space}{}", table::device(&device));
+        output.show(|| json::device(&device), text)
+    })
 }
 
 pub(super) fn caps<T: Transport>(

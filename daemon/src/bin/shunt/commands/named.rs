@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which device is meant: by its name, its node or a link to that, or its number. All commands that
-//! take a device look here.
+//! Which device is meant: by its name, its node or a link to that, or its number; and a command for several. All
+//! commands that take devices look here.
 
 use std::{
     fs,
@@ -8,14 +8,22 @@ use std::{
 };
 
 use nix::libc::{ENODEV, major, minor};
-use shunt::{Client, Error, Refusal, Result, Selector, Transport};
+use shunt::{Client, Error, Refusal, Selector, Transport};
+
+use crate::{
+    cli::DevicesArgs,
+    explain::{Failure, explain},
+};
 
 /// What selects the device that somebody named. A name goes before a number: a device may be
 /// called 0. No name has a slash.
 ///
 /// # Errors
 /// [`Error::Refused`] with `ENODEV` if it is a path that leads to no device of shunt.
-pub(super) fn selector<T: Transport>(client: &mut Client<T>, said: &str) -> Result<Selector> {
+pub(super) fn selector<T: Transport>(
+    client: &mut Client<T>,
+    said: &str,
+) -> shunt::Result<Selector> {
     if said.contains('/') {
         let words = "no device of shunt is at that path";
         let no_device = || Error::Refused(Refusal::new(ENODEV, words).of("name"));
@@ -29,6 +37,41 @@ pub(super) fn selector<T: Transport>(client: &mut Client<T>, said: &str) -> Resu
     match client.stats(&name) {
         Err(error) if error.errno() == Some(ENODEV) => Ok(Selector::Id(id)),
         _ => Ok(name),
+    }
+}
+
+/// Does something to each device that was named, or to all. What is refused of one keeps no other back.
+///
+/// # Errors
+/// What was refused, all of it.
+pub(super) fn each<T: Transport>(
+    client: &mut Client<T>,
+    devices: &DevicesArgs,
+    mut act: impl FnMut(&mut Client<T>, &str) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut names = devices.names.clone();
+    if devices.all {
+        let all = client.devices();
+        let all = all.map_err(|error| explain("list the devices", &error))?;
+        names = all.into_iter().map(|device| device.name).collect();
+    }
+    loop {
+        let (mut left, mut failures) = (Vec::new(), Vec::new());
+        for name in &names {
+            match act(client, name) {
+                Ok(()) => {}
+                Err(Failure::ReaderGone) => return Err(Failure::ReaderGone),
+                Err(failure) => {
+                    left.push(name.clone());
+                    failures.push(failure);
+                }
+            }
+        }
+        // A device that stands on another may have to be changed first.
+        if failures.is_empty() || !devices.all || left.len() == names.len() {
+            return Failure::all(failures);
+        }
+        names = left;
     }
 }
 

@@ -4,24 +4,30 @@
 use nix::libc::EBUSY;
 use shunt::{Client, Error, Transport, machine::Use, unmap, words::pasted};
 
-use super::named::selector;
+use super::named::{each, selector};
 use crate::{
     cli::UnmapArgs,
     explain::{Failure, explain_with, no_such_device, shown},
 };
 
 pub(super) fn unmap<T: Transport>(mut client: Client<T>, args: &UnmapArgs) -> Result<(), Failure> {
-    let what = format!("unmap {}", shown(&args.name));
-    let selector = selector(&mut client, &args.name);
+    each(&mut client, &args.devices, |client, name| {
+        one(client, name, args.force)
+    })
+}
+
+fn one<T: Transport>(client: &mut Client<T>, name: &str, force: bool) -> Result<(), Failure> {
+    let what = format!("unmap {}", shown(name));
+    let selector = selector(client, name);
     let selector = selector.map_err(|error| no_such_device(&what, &error))?;
-    if args.force {
-        return unmap::force(&mut client, &selector).map_err(|error| match error.errno() {
+    if force {
+        return unmap::force(client, &selector).map_err(|error| match error.errno() {
             Some(EBUSY) => explain_with(&what, &error, &[], "turn it off before: swapoff PATH"),
             _ => no_such_device(&what, &error),
         });
     }
-    unmap::unmap(&mut client, &selector).map_err(|why| match why.error.errno() {
-        Some(EBUSY) => refused(&what, &why.error, &why.users, &args.name),
+    unmap::unmap(client, &selector).map_err(|why| match why.error.errno() {
+        Some(EBUSY) => refused(&what, &why.error, &why.users, name),
         _ => no_such_device(&what, &why.error),
     })
 }

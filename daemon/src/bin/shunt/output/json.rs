@@ -4,7 +4,10 @@
 use serde::Serialize;
 use shunt::{Device, DeviceCaps, Target, Update};
 
-use crate::capabilities::{Verdict, verdicts};
+use crate::{
+    capabilities::{Verdict, verdicts},
+    commands::Attention,
+};
 
 mod config;
 mod figures;
@@ -48,6 +51,33 @@ pub(crate) fn device(device: &Device) -> impl Serialize + use<'_> {
     }
     document(Fields {
         device: DeviceView::of(device),
+    })
+}
+
+/// `status`.
+pub(crate) fn status<'a>(
+    devices: &'a [Device],
+    found: &'a [Attention],
+) -> impl Serialize + use<'a> {
+    #[derive(Serialize)]
+    struct Fields<'a> {
+        devices: Vec<DeviceView<'a>>,
+        attention: Vec<View<'a>>,
+    }
+    #[derive(Serialize)]
+    struct View<'a> {
+        device: Option<&'a str>,
+        kind: &'static str,
+        text: &'a str,
+    }
+    let view = |attention: &'a Attention| View {
+        device: attention.device.as_deref(),
+        kind: attention.kind,
+        text: &attention.text,
+    };
+    document(Fields {
+        devices: devices.iter().map(DeviceView::of).collect(),
+        attention: found.iter().map(view).collect(),
     })
 }
 
