@@ -3,6 +3,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use crate::output::list::Field;
 use clap::{
     Args, Parser, Subcommand,
     builder::{PossibleValuesParser, TypedValueParser},
@@ -47,7 +48,7 @@ pub(crate) enum Command {
     /// Remove a device; its data stays on the drives
     Unmap(UnmapArgs),
     /// List the devices
-    List,
+    List(ListArgs),
     /// Show devices and their targets
     Show(DevicesArgs),
     /// Show what needs attention: devices that are lost, suspended, or not as configured
@@ -140,6 +141,22 @@ impl ListenArgs {
     pub(crate) fn room(self) -> usize {
         usize::try_from(self.receive_buffer.0).unwrap_or(usize::MAX)
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Columns, in this order
+    #[arg(short = 'o', long, value_name = "COLUMNS", value_delimiter = ',',
+          default_value = Field::USUAL, value_parser = word(Field::ALL, Field::name))]
+    pub(crate) output: Vec<Field>,
+
+    /// Print no headings
+    #[arg(long)]
+    pub(crate) noheadings: bool,
+
+    /// Print sizes in bytes
+    #[arg(long)]
+    pub(crate) bytes: bool,
 }
 
 /// How long a change may wait.

@@ -86,7 +86,7 @@ pub(crate) fn ask<T: Transport>(
         Command::Resize(args) => change::resize(client, &args.devices, output),
         Command::Set(args) => change::set(client, args, output),
         Command::Unmap(args) => unmap::unmap(client, args),
-        Command::List => device::list(client, output),
+        Command::List(args) => device::list(client, args, output),
         Command::Show(devices) => device::show(client, devices, output),
         Command::Status { config } => status::status(client, config.as_deref(), output),
         Command::Caps { name } => device::caps(client, name, output),

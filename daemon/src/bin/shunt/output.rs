@@ -4,6 +4,7 @@
 pub(crate) mod figures;
 pub(crate) mod json;
 pub(crate) mod latency;
+pub(crate) mod list;
 pub(crate) mod table;
 
 use std::{

@@ -97,6 +97,39 @@ fn a_device_is_mapped_listed_shown_and_unmapped() {
 }
 
 #[test]
+fn a_list_lines_up_with_the_columns_that_were_asked_for() {
+    let kernel = kernel();
+    let empty = "ID  NAME  PATH  SIZE  STATE  QUEUE  STATS  TARGETS\n";
+    assert_eq!(done(&kernel, "shunt list"), empty);
+    done(
+        &kernel,
+        "shunt map vol0 --to /dev/a,length=512M --to /dev/b,length=512K",
+    );
+    done(
+        &kernel,
+        "shunt map longer --to /dev/a,offset=512M,length=512 --stats off",
+    );
+    assert_eq!(
+        done(&kernel, "shunt list"),
+        "\
+ID  NAME    PATH              SIZE  STATE  QUEUE  STATS  TARGETS
+ 0  vol0    /dev/shunt0  512.5 MiB  live   bio    full   /dev/a +1
+ 1  longer  /dev/shunt1      512 B  live   bio    off    /dev/a
+"
+    );
+    assert_eq!(
+        done(
+            &kernel,
+            "shunt list --noheadings --bytes -o name,size,read-only"
+        ),
+        "\
+vol0    537395200  no
+longer        512  no
+"
+    );
+}
+
+#[test]
 fn several_devices_are_changed_with_one_command() {
     let kernel = kernel();
     for (name, offset) in [("v", "0"), ("w", "1M"), ("x", "2M")] {

@@ -8,9 +8,13 @@ use super::{
     refused,
 };
 use crate::{
-    cli::{DevicesArgs, MapArgs},
+    cli::{DevicesArgs, ListArgs, MapArgs},
     explain::{Failure, explain, no_such_device, shown},
-    output::{Output, json, table},
+    output::{
+        Output, json,
+        list::{self, Look},
+        table,
+    },
 };
 
 /// Prints the path of the new device.
@@ -35,12 +39,21 @@ pub(super) fn map<T: Transport>(
 
 pub(super) fn list<T: Transport>(
     mut client: Client<T>,
+    args: &ListArgs,
     output: &mut Output<'_>,
 ) -> Result<(), Failure> {
     let devices = client
         .devices()
         .map_err(|error| explain("list the devices", &error))?;
-    output.show(|| json::devices(&devices), || table::devices(&devices))
+    let look = Look {
+        fields: &args.output,
+        heads: !args.noheadings,
+        bytes: args.bytes,
+    };
+    output.show(
+        || json::devices(&devices),
+        || list::devices(&devices, &look),
+    )
 }
 
 pub(super) fn show<T: Transport>(

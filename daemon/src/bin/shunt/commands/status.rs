@@ -14,7 +14,10 @@ use shunt::{
 use super::config::devices;
 use crate::{
     explain::{Failure, shown},
-    output::{Output, json, table},
+    output::{
+        Output, json,
+        list::{self, Field, Look},
+    },
 };
 
 /// Something that needs attention.
@@ -61,7 +64,18 @@ pub(super) fn status<T: Transport>(
     output.show(
         || json::status(&present, &found),
         || {
-            let mut text = table::devices(&present);
+            let look = Look {
+                fields: &[
+                    Field::Name,
+                    Field::Path,
+                    Field::Size,
+                    Field::State,
+                    Field::Targets,
+                ],
+                heads: true,
+                bytes: false,
+            };
+            let mut text = list::devices(&present, &look);
             text.push('\n');
             for attention in &found {
                 // Writing to a string does not fail.

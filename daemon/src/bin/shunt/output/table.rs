@@ -17,18 +17,26 @@ use Column::{Number, Text};
 
 /// Lines the cells of a table up under its heads.
 pub(super) fn align<const N: usize>(columns: [Column; N], rows: &[[String; N]]) -> String {
-    let head = columns.map(|column| match column {
-        Text(name) | Number(name) => name.to_owned(),
-    });
+    let rows: Vec<&[String]> = rows.iter().map(|row| row.as_slice()).collect();
+    lines(&columns, &rows, true)
+}
+
+/// As [`align`], with as many columns as there are, and with heads or without.
+pub(super) fn lines(columns: &[Column], rows: &[&[String]], heads: bool) -> String {
+    let names: Vec<String> = columns
+        .iter()
+        .map(|(Text(name) | Number(name))| (*name).to_owned())
+        .collect();
+    let head = heads.then_some(names.as_slice());
+    let rows: Vec<&[String]> = head.into_iter().chain(rows.iter().copied()).collect();
     let length = |text: &String| text.chars().count();
-    let widths: [usize; N] = std::array::from_fn(|n| {
-        let cells = rows.iter().map(|row| length(&row[n]));
-        cells.chain([length(&head[n])]).max().unwrap_or(0)
-    });
+    let widths: Vec<usize> = (0..columns.len())
+        .map(|n| rows.iter().map(|row| length(&row[n])).max().unwrap_or(0))
+        .collect();
     let mut text = String::new();
-    for row in std::iter::once(&head).chain(rows) {
+    for row in rows {
         let mut line = String::new();
-        for ((cell, column), width) in row.iter().zip(columns).zip(widths) {
+        for ((cell, column), width) in row.iter().zip(columns).zip(&widths) {
             let space = " ".repeat(width - length(cell));
             line += &match column {
                 Text(_) => format!("{cell}{space}  "),
@@ -39,37 +47,6 @@ pub(super) fn align<const N: usize>(columns: [Column; N], rows: &[[String; N]]) 
         text.push('\n');
     }
     text
-}
-
-/// `list`.
-pub(crate) fn devices(devices: &[Device]) -> String {
-    let columns = [
-        Number("ID"),
-        Text("NAME"),
-        Text("PATH"),
-        Number("SIZE"),
-        Text("STATE"),
-        Text("QUEUE"),
-        Text("STATS"),
-        Text("TARGETS"),
-    ];
-    let row = |device: &Device| {
-        [
-            device.id.to_string(),
-            shown(&device.name),
-            device.path(),
-            Bytes(device.size).to_string(),
-            device.state.name().to_owned(),
-            device.queue.name().to_owned(),
-            device.stats.name().to_owned(),
-            match device.targets.as_slice() {
-                [] => "-".to_owned(),
-                [only] => shown(&only.path),
-                [first, rest @ ..] => format!("{} +{}", shown(&first.path), rest.len()),
-            },
-        ]
-    };
-    align(columns, &devices.iter().map(row).collect::<Vec<_>>())
 }
 
 /// `show`.

@@ -38,35 +38,6 @@ fn vol0() -> Device {
 }
 
 #[test]
-fn a_list_lines_up() {
-    let second = Device {
-        id: 10,
-        name: "longer-name".into(),
-        state: State::Suspended,
-        stats: StatsMode::Counters,
-        size: 512,
-        targets: vec![target("/dev/sdb", 0, 512)],
-        ..vol0()
-    };
-    assert_eq!(
-        devices(&[vol0(), second]),
-        "\
-ID  NAME         PATH             SIZE  STATE      QUEUE  STATS     TARGETS
- 0  vol0         /dev/shunt0   1.5 GiB  live       bio    full      /dev/nvme0n1 +1
-10  longer-name  /dev/shunt10    512 B  suspended  bio    counters  /dev/sdb
-"
-    );
-}
-
-#[test]
-fn an_empty_list_is_its_head() {
-    assert_eq!(
-        devices(&[]),
-        "ID  NAME  PATH  SIZE  STATE  QUEUE  STATS  TARGETS\n"
-    );
-}
-
-#[test]
 fn a_device_is_shown_with_its_targets() {
     assert_eq!(
         device(&vol0()),
