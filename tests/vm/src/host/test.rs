@@ -61,14 +61,28 @@ pub(crate) fn run(releases: &[String], wanted: &[String]) -> Result<bool> {
 
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for (parts, tallies) in parts.iter().zip(tallies) {
+        let mut seconds = Vec::new();
         for tally in tallies.map_err(because(&parts.release))? {
             passed += tally.passed;
             failed += tally.failed;
             skipped += tally.skipped;
+            seconds.extend(tally.seconds);
         }
+        keep_times(parts, seconds)?;
     }
     println!("{passed} passed, {failed} failed, {skipped} skipped");
     Ok(failed == 0)
+}
+
+/// Writes down which cases took how long, the longest first.
+fn keep_times(parts: &Parts, mut seconds: Vec<(f64, String)>) -> Result<()> {
+    seconds.sort_by(|one, other| other.0.total_cmp(&one.0));
+    let lines = seconds.iter();
+    let lines: String = lines
+        .map(|(seconds, name)| format!("{seconds:7.1} {name}\n"))
+        .collect();
+    let file = parts.work.join("seconds.txt");
+    fs::write(&file, lines).map_err(because(file.display()))
 }
 
 /// A release without what is the same in all: `7.3.4`.
@@ -227,12 +241,15 @@ struct Tally {
     skipped: u32,
     /// Complaints of the kernel that a case was failed for.
     blamed: Vec<String>,
+    /// How long each case took, in seconds.
+    seconds: Vec<(f64, String)>,
 }
 
 impl Tally {
     /// Shows the verdict on a case; true if the guest can go on.
     fn add(&mut self, case: &Case, report: Report) -> bool {
         let name = case.full_name();
+        self.seconds.push((report.seconds, name.clone()));
         let clean = report.clean && report.kernel.is_empty();
         let outcome = match report.outcome {
             Outcome::Passed | Outcome::Skipped(_) if !report.kernel.is_empty() => {
