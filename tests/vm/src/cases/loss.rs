@@ -210,9 +210,13 @@ fn the_drive_is_taken_up_again_when_it_is_back() {
     let file = Direct::open(device.path());
     for round in 0..3 {
         file.write(round * MIB, &pattern);
+        assert_eq!(attempt(&["shunt", "status"]).code, Some(0));
         let drive = remove().bring_back();
         // That it is back is not enough.
         assert_eq!(device.now()["state"], "lost");
+        let status = attempt(&["shunt", "status"]);
+        assert_eq!(status.code, Some(1));
+        assert!(status.stdout.contains("vol0 is lost"), "{}", status.stdout);
         file.try_read(0, 4096).map(|_| ()).expect_err("it is lost");
         device.retarget(&drive.path);
         assert_eq!(device.now()["state"], "live");

@@ -18,6 +18,7 @@ cases!("stacking":
     a_device_on_device_mapper,
     a_device_on_a_loop_device_on_a_file_on_a_device,
     a_device_on_a_suspended_one_is_not_changed,
+    devices_on_each_other_are_unmapped_with_one_command,
 );
 
 const MIB: u64 = 1 << 20;
@@ -128,4 +129,17 @@ fn a_device_on_a_suspended_one_is_not_changed() {
     upper.order("suspend", &[]);
     upper.order("resume", &[]);
     drop((aside, upper, middle));
+}
+
+/// Each but the topmost is in use until the one above is gone.
+fn devices_on_each_other_are_unmapped_with_one_command() {
+    let _module = Module::load();
+    let mut below = flash(0).path;
+    for level in 0..3 {
+        run(&format!("shunt map level{level} --to {below}"));
+        below = format!("/dev/shunt{level}");
+    }
+    run(&format!("shunt map other --to {}", flash(1).path));
+    run("shunt unmap --all");
+    assert!(list().is_empty(), "{:?}", list());
 }
