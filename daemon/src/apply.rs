@@ -45,7 +45,7 @@ pub enum Left {
     /// It was moved to where it is wanted, and is not as wanted otherwise. To take that back would
     /// move it once more, by paths that may lead elsewhere by now.
     InPart,
-    /// It was unmapped, and could be mapped neither as it is wanted nor as it was.
+    /// It was unmapped, and could be mapped neither as configured nor as it was.
     Gone,
 }
 
@@ -63,14 +63,14 @@ impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let left = match self.left {
             Left::AsItWas => "it stays as it was",
-            Left::InPart => "its table is as it is wanted now, the rest is not",
+            Left::InPart => "its table is as configured now, the rest is not",
             Left::Gone => "it is unmapped now, until it can be mapped",
         };
         write!(f, "{}; {left}", self.error)
     }
 }
 
-/// Makes the devices as they are wanted, as far as that is possible. What one device gives up
+/// Makes the devices as configured, as far as that is possible. What one device gives up
 /// another may take: it goes on for as long as something succeeds. `machine` looks at the drives
 /// anew.
 ///

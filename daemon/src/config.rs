@@ -137,7 +137,7 @@ pub enum Policy {
     /// It leaves the device as it is.
     #[default]
     Adopt,
-    /// It makes the device as it is wanted.
+    /// It makes the device as configured.
     Restore,
 }
 

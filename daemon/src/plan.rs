@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What has to be done so that the devices are as they are wanted. Pure: it compares the wanted
+//! What has to be done so that the devices are as configured. Pure: it compares the wanted
 //! with the present and the drives, and changes nothing. `shunt plan` and `apply` and the daemon use
 //! it; [`apply`](crate::apply) carries it out.
 //!
@@ -49,7 +49,7 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Devices whose drives are missing.
     pub waiting: Vec<Waiting>,
-    /// Devices that cannot be made as they are wanted, with the reason and how to mend it.
+    /// Devices that cannot be made as configured, with the reason and how to mend it.
     pub refused: Vec<Remark>,
     /// Devices that differ and are left so, with how and why.
     pub left: Vec<Remark>,
@@ -98,7 +98,7 @@ pub enum Action {
     Remap {
         /// The device as it is.
         before: Device,
-        /// The device as it is wanted.
+        /// The device as configured.
         spec: DeviceSpec,
         /// The device as it is, to map it so again if it cannot be mapped as wanted; none if its
         /// paths do not lead to its drives any more.
@@ -215,7 +215,7 @@ impl fmt::Display for Remark {
 }
 
 impl Plan {
-    /// Whether all is as it is wanted, as far as the drives are there.
+    /// Whether all is as configured, as far as the drives are there.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty() && self.refused.is_empty() && self.left.is_empty()
     }

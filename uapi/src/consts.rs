@@ -267,8 +267,8 @@ pub mod cmd {
     /// ids. Needs no privilege.
     pub const STATS_GET: u8 = 5;
     /// Change a live device, named by id or by name; the reply is the device. Targets replace its
-    /// table; the state live or suspended resumes or suspends it; a resize takes up a grown backing
-    /// device. Only one of these three at once, whole or not at all.
+    /// table; the state live or suspended resumes or suspends it; a resize grows the device with
+    /// its backing devices. Only one of these three at once, whole or not at all.
     pub const DEVICE_SET: u8 = 6;
     /// Statistics of devices, sent to group stats again and again while somebody listens. A round
     /// may take several of these.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the daemon knows of the kernel, also while the module comes and goes, and what it does so
-//! that the devices are as they are wanted. The loop gives it its turns; the sources ask it.
+//! that the devices are as configured. The loop gives it its turns; the sources ask it.
 
 use std::time::Instant;
 

@@ -13,7 +13,7 @@ use crate::{
     plan::{Action, Step},
 };
 
-/// A device is made as it is wanted at most so often in so long, if somebody takes it back each time:
+/// A device is made as configured at most so often in so long, if somebody takes it back each time:
 /// each turn may move its users from one drive to another.
 const RESTORES: usize = 10;
 const WINDOW: Duration = Duration::from_secs(60);
@@ -31,7 +31,7 @@ pub(super) struct Kept {
     pub(super) begun: Option<Step>,
     /// A step that came too late: a path led elsewhere when it was opened.
     pub(super) late: Option<Step>,
-    /// When it was made as it is wanted by itself.
+    /// When it was made as configured by itself.
     restores: VecDeque<Instant>,
 }
 
@@ -58,7 +58,7 @@ impl Kept {
         }
     }
 
-    /// Notes that it was made as it is wanted.
+    /// Notes that it was made as configured.
     pub(super) fn restored(&mut self, now: Instant) {
         self.restores.push_back(now);
         if self.restores.len() > RESTORES {
@@ -66,7 +66,7 @@ impl Kept {
         }
     }
 
-    /// Until when it is left as it is, because it was made as it is wanted too often.
+    /// Until when it is left as it is, because it was made as configured too often.
     pub(super) fn tired(&self, now: Instant) -> Option<Instant> {
         let first = self
             .restores

@@ -301,7 +301,7 @@ impl Wants {
         names
     }
 
-    /// Logs what is not as it is wanted, each thing once.
+    /// Logs what is not as configured, each thing once.
     fn remark(&mut self, plan: &Plan, tired: Vec<(String, String)>, names: &VecDeque<String>) {
         let mut said: BTreeMap<String, (Level, String)> = BTreeMap::new();
         let waiting = plan.waiting.iter();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The program `shuntd`: keeps the devices as they are wanted and logs what happens to them. Wiring only:
+//! The program `shuntd`: keeps the devices as configured and logs what happens to them. Wiring only:
 //! arguments, log, and what the loop of the library waits for.
 
 mod cli;

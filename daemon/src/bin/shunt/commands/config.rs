@@ -84,7 +84,7 @@ fn free_of_daemon(devices: Vec<Wanted>) -> (Vec<Wanted>, Vec<Remark>) {
     (free, kept)
 }
 
-/// A plan for people, a line for each device that is not as it is wanted.
+/// A plan for people, a line for each device that is not as configured.
 fn words(plan: &Plan) -> String {
     let mut text = String::new();
     for step in &plan.steps {
@@ -151,7 +151,7 @@ fn done_words(step: &Step, device: &Device) -> String {
     }
 }
 
-/// Each device that is not as it is wanted and does not wait, and why.
+/// Each device that is not as configured and does not wait, and why.
 fn failures(applied: &Applied) -> Vec<(String, String)> {
     let failed = applied.failed.iter().map(|(step, failed)| {
         let why = match explained(step, &failed.error) {
@@ -161,7 +161,7 @@ fn failures(applied: &Applied) -> Vec<(String, String)> {
         };
         let left = match failed.left {
             Left::AsItWas => "",
-            Left::InPart => "; its table is as it is wanted now",
+            Left::InPart => "; its table is as configured now",
             Left::Gone => "; it is unmapped now",
         };
         (step.device.clone(), format!("{}: {why}{left}", step.place))

@@ -136,7 +136,7 @@ pub(crate) fn applied<'a>(
     })
 }
 
-/// `export`: the devices as they are wanted.
+/// `export`: the devices as configured.
 pub(crate) fn wanted(devices: &[Wanted]) -> impl Serialize + use<'_> {
     #[derive(Serialize)]
     struct Fields<'a> {
