@@ -2,16 +2,18 @@
 
 //! What /proc/diskstats and `iostat` show of a bio-based disk.
 //!
-//! [`start`] and [`end`] do what `bdev_start_io_acct()` and `bdev_end_io_acct()` do, and call them
-//! once in each tick of the timer, when there is busy time to be added. In between only per-CPU
-//! counters change, so those are changed here, and the time is that of the caller's clock rather
-//! than of the timer's ticks.
+//! [`start`] and [`end`] do what `bdev_start_io_acct()` and `bdev_end_io_acct()` do. Once in each tick of the
+//! timer there is busy time to be added; in between only per-CPU counters change. The time that an I/O
+//! took is that of the caller's clock rather than of the timer's ticks.
 //!
 //! C headers: [`include/linux/part_stat.h`](srctree/include/linux/part_stat.h),
 //! [`block/blk-core.c`](srctree/block/blk-core.c)
 
 use super::{super::bindings, super::percpu::this_cpu_add, bio::Op};
-use core::mem::offset_of;
+use core::{
+    mem::offset_of,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 /// Begins to account an I/O that was submitted to `device`. Whether it is the first one that begins
 /// or ends in this tick of the timer.
@@ -91,15 +93,43 @@ unsafe fn end_elsewise(device: *mut bindings::block_device, op: Op, sectors: u32
     }
     // SAFETY: By the contract of this function.
     if !unsafe { is_current(device) } {
-        // It adds the time since its last argument, in ticks: none, since the time has been added.
         // SAFETY: By the contract of this function.
-        return unsafe { bindings::bdev_end_io_acct(device, op.as_raw(), sectors, jiffies()) };
+        unsafe { add_busy_time(device) };
+        if let Some(whole) = whole {
+            // SAFETY: The disk of a partition lives as long as that.
+            unsafe { add_busy_time(whole) };
+        }
     }
     // SAFETY: By the contract of this function.
     unsafe { add_ended(device, op, sectors) };
     if let Some(whole) = whole {
-        // SAFETY: The disk is live.
+        // SAFETY: The disk of a partition lives as long as that.
         unsafe { add_ended(whole, op, sectors) };
+    }
+}
+
+/// Adds the ticks since the busy time of `device` was brought up to date: it was busy, since an I/O ends. As
+/// `update_io_ticks()`; `bdev_end_io_acct()`, which calls that, adds a tick to the time that the I/O took if one passes as
+/// it is called.
+///
+/// # Safety
+///
+/// `device` must be live.
+unsafe fn add_busy_time(device: *mut bindings::block_device) {
+    let now = jiffies();
+    // SAFETY: By the contract of this function; the block layer changes the word by compare and exchange alone.
+    let stamp = unsafe { AtomicUsize::from_ptr(&raw mut (*device).bd_stamp) };
+    let before = stamp.load(Ordering::Relaxed);
+    let ticks = now.wrapping_sub(before);
+    // Somebody else may have been faster.
+    if (ticks as isize) > 0
+        && stamp
+            .compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+    {
+        let place = offset_of!(bindings::disk_stats, io_ticks);
+        // SAFETY: By the contract of this function; it is the offset of a 64-bit counter.
+        unsafe { add(device, place, ticks as u64) };
     }
 }
 
