@@ -209,20 +209,23 @@ static int __init testdrive_init(void)
 	drives = kcalloc(DRIVES, sizeof(*drives), GFP_KERNEL);
 	if (!drives)
 		return -ENOMEM;
+	/* The file of a new disk's scan is closed when this has returned. */
+	err = testdrive_clones_init();
+	if (err)
+		goto free_drives;
 	for (number = 0; number < DRIVES; number++) {
 		err = testdrive_add(&drives[number], number);
 		if (err)
 			goto remove;
 	}
-	err = testdrive_clones_init();
-	if (err)
-		goto remove;
 	return 0;
 
 remove:
 	pr_err("cannot make drive %d: %pe\n", number, ERR_PTR(err));
 	while (number--)
 		testdrive_remove(&drives[number]);
+	testdrive_clones_exit();
+free_drives:
 	kfree(drives);
 	return err;
 }
