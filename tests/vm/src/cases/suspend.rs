@@ -15,7 +15,7 @@ use crate::guest::module::Module;
 use crate::guest::mount::Mount;
 use crate::guest::shunt::{Device, MODES, refused};
 use crate::guest::sysfs::DiskStats;
-use crate::guest::task::{Task, state};
+use crate::guest::task::{Task, waits_for_io_of};
 use crate::guest::trace::issued_during;
 use crate::guest::wait::{Poll, wait_until};
 
@@ -218,7 +218,7 @@ fn a_suspended_device_whose_partitions_are_being_read_is_in_use() {
     let reader = command(&["blockdev", "--rereadpt", &path]).spawn();
     let mut reader = reader.expect("blockdev runs");
     wait_until("the partition table is being read", || {
-        state(&format!("/proc/{}", reader.id())) == Some('D')
+        waits_for_io_of(reader.id(), &path)
     });
     let line = refused(&["unmap", "vol0"]);
     assert!(line.contains("open"), "{line}");
@@ -249,7 +249,7 @@ fn io_that_may_not_wait_is_taken_into_a_request_queue() {
         .spawn()
         .expect("python3 runs");
     wait_until("the read waits for its end", || {
-        state(&format!("/proc/{}", read.id())) == Some('D')
+        waits_for_io_of(read.id(), device.path())
     });
     device.order("resume", &[]);
     let read = read.wait_with_output().expect("a child can be waited for");

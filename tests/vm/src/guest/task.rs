@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A thread that does one thing that may wait in the kernel, and whether it waits there.
 
-use std::thread::{self, JoinHandle};
-
+use std::fs;
+use std::path::Path;
 use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
 
 use nix::unistd::gettid;
 
@@ -48,6 +49,17 @@ impl<T: Send + 'static> Task<T> {
         wait_until("a thread ends", || self.thread.is_finished());
         self.thread.join().expect("the work of a thread succeeds")
     }
+}
+
+/// Whether a process waits in the kernel for I/O and has `path` open: without that it may only wait for its own program to be
+/// read.
+pub(crate) fn waits_for_io_of(process: u32, path: &str) -> bool {
+    let folder = format!("/proc/{process}");
+    let files = fs::read_dir(format!("{folder}/fd"));
+    let mut files = files.into_iter().flatten().flatten();
+    let is_open =
+        files.any(|file| fs::read_link(file.path()).is_ok_and(|to| to == Path::new(path)));
+    is_open && state(&folder) == Some('D')
 }
 
 /// The state of the thread with this folder in /proc, as proc_pid_stat(5) names it; `None` if it has ended.
