@@ -21,6 +21,9 @@ pub(crate) enum Command {
         /// Only cases whose name holds this text; may be given again
         #[arg(long, value_name = "NAME")]
         case: Vec<String>,
+        /// Share the cases of a stock kernel between two guests, as those of the debug kernel always are
+        #[arg(long)]
+        share: bool,
         /// Print the names of the cases and run none
         #[arg(long)]
         list: bool,

@@ -27,7 +27,12 @@ fn main() -> ExitCode {
         Command::Test {
             list: true, case, ..
         } => host::test::list(&case),
-        Command::Test { kernel, case, .. } => host::test::run(&kernel, &case),
+        Command::Test {
+            kernel,
+            case,
+            share,
+            ..
+        } => host::test::run(&kernel, &case, share),
         Command::Demo { kernel } => host::demo::run(kernel.as_deref()),
         Command::Shell { kernel } => host::shell::run(kernel.as_deref()),
         Command::Crash { kernel, rounds } => host::crash::run(&kernel, rounds),

@@ -32,8 +32,9 @@ pub(crate) fn list(wanted: &[String]) -> Result<bool> {
     Ok(true)
 }
 
-/// Runs the cases whose name holds one of the texts (all if there is none) on each kernel, all kernels at once; true if none failed.
-pub(crate) fn run(releases: &[String], wanted: &[String]) -> Result<bool> {
+/// Runs the cases whose name holds one of the texts (all if there is none) on each kernel, all kernels at once, and in two guests
+/// each if they `share` them; true if none failed.
+pub(crate) fn run(releases: &[String], wanted: &[String], share: bool) -> Result<bool> {
     let cases = select(wanted)?;
     let parts = Parts::find_all(releases)?;
     for parts in &parts {
@@ -46,12 +47,10 @@ pub(crate) fn run(releases: &[String], wanted: &[String]) -> Result<bool> {
         _ => format!("{}: ", short(&of.release)),
     };
     let cases = &cases;
-    // One guest leaves half a machine of two processors idle.
-    let alone = parts.len() == 1;
     let tallies: Vec<Result<Vec<Tally>>> = thread::scope(|scope| {
         let begin = |of| {
             let label = label(of);
-            scope.spawn(move || run_on(of, alone, cases, &label))
+            scope.spawn(move || run_on(of, share, cases, &label))
         };
         let runs: Vec<_> = parts.iter().map(begin).collect();
         runs.into_iter()
@@ -117,15 +116,14 @@ impl Left<'_> {
     }
 }
 
-/// Runs the cases on one kernel, in a guest or in two at once, and then those that need the machine for themselves; a tally
+/// Runs the cases on one kernel, in a guest, or in two that share them; then those that need the machine for themselves. A tally
 /// of each guest.
-fn run_on(parts: &Parts, alone: bool, cases: &[&'static Case], label: &str) -> Result<Vec<Tally>> {
-    // On the debug kernel times have five times as long, and nothing is to be had from one guest alone.
-    let (timed, others): (Vec<_>, Vec<_>) = cases
-        .iter()
-        .partition(|case| alone && !parts.debug && case.is_timed());
+fn run_on(parts: &Parts, share: bool, cases: &[&'static Case], label: &str) -> Result<Vec<Tally>> {
+    // On the debug kernel times have five times as long, and it takes too long in one.
+    let is_alone = |case: &&&Case| share && !parts.debug && case.is_timed();
+    let (timed, others): (Vec<_>, Vec<_>) = cases.iter().partition(is_alone);
     let mut guests = vec![parts.clone()];
-    if alone {
+    if share || parts.debug {
         guests.push(parts.beside("beside")?);
     }
     let mut tallies = run_in_each(&guests, &others, label)?;
