@@ -4,12 +4,13 @@
 use shunt::{Client, DeviceSpec, Transport};
 
 use super::{
+    config::devices,
     named::{each, selector},
     refused,
 };
 use crate::{
     cli::{DevicesArgs, ListArgs, MapArgs},
-    explain::{Failure, explain, no_such_device, shown},
+    explain::{Failure, no_such_device, shown},
     output::{
         Output, json,
         list::{self, Look},
@@ -42,9 +43,7 @@ pub(super) fn list<T: Transport>(
     args: &ListArgs,
     output: &mut Output<'_>,
 ) -> Result<(), Failure> {
-    let devices = client
-        .devices()
-        .map_err(|error| explain("list the devices", &error))?;
+    let devices = devices(&mut client)?;
     let look = Look {
         fields: &args.output,
         heads: !args.noheadings,

@@ -10,10 +10,8 @@ use std::{
 use nix::libc::{ENODEV, major, minor};
 use shunt::{Client, Error, Refusal, Selector, Transport};
 
-use crate::{
-    cli::DevicesArgs,
-    explain::{Failure, explain},
-};
+use super::config;
+use crate::{cli::DevicesArgs, explain::Failure};
 
 /// What selects the device that somebody named. A name goes before a number: a device may be
 /// called 0. No name has a slash.
@@ -51,9 +49,8 @@ pub(super) fn each<T: Transport>(
 ) -> Result<(), Failure> {
     let mut names = devices.names.clone();
     if devices.all {
-        let all = client.devices();
-        let all = all.map_err(|error| explain("list the devices", &error))?;
-        names = all.into_iter().map(|device| device.name).collect();
+        let all = config::devices(client)?.into_iter();
+        names = all.map(|device| device.name).collect();
     }
     loop {
         let (mut left, mut failures) = (Vec::new(), Vec::new());
