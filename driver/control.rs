@@ -125,6 +125,6 @@ impl Refusal for Refused {
     }
 
     fn write(&self, text: &mut dyn core::fmt::Write) -> core::fmt::Result {
-        self.write(text)
+        write!(text, "{self}")
     }
 }

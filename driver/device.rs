@@ -140,7 +140,7 @@ impl Device {
             path,
             table.clone(),
         )
-        .map_err(Refused::Disk)?;
+        .map_err(|error| Refused::Disk(error.into()))?;
         link(&disk, &table)?;
         let device = device.write(Self {
             name: spec.name,
@@ -322,7 +322,8 @@ impl<'a> Turn<'a> {
             .max_by_key(|drive| drive.device().in_flight());
         match most {
             Some(drive) => Refused::Outstanding {
-                dev: drive.device().dev(),
+                major: drive.device().dev().major(),
+                minor: drive.device().dev().minor(),
                 // Those that a suspended drive holds back it does not count itself.
                 operations: u64::from(drive.device().in_flight()).max(self.device.in_flight()),
             },
@@ -371,9 +372,11 @@ impl<'a> Turn<'a> {
         if device.queue_mode == QueueMode::Mq {
             limits.for_requests();
         }
-        limits
-            .keep_promises(&QueueLimits::promised(device.disk(), &old.limits()))
-            .map_err(Refused::Promised)?;
+        let promised = QueueLimits::promised(device.disk(), &old.limits());
+        if let Some(what) = limits.promises().lacks(&promised.promises()) {
+            return Err(Refused::Promised(what));
+        }
+        limits.show_as(&promised);
         if !table.has_zones_of(&old) {
             return Err(Refused::Promised("other zones"));
         }

@@ -15,13 +15,13 @@ use crate::{
     device::{Device, DeviceSpec, Turn},
     error::{Refused, TargetError},
     event,
-    io::{DEEPEST, complete::Measured},
+    io::complete::Measured,
     kernel_ext::{
         block::{bdev::DeviceId, disk_ref::DiskRef, hook::Contexts},
         patience::{Patience, timed_out},
         task,
     },
-    logic::extent::Extent,
+    logic::{extent::Extent, table::DEEPEST},
     table::{NOBODY, Table, TableSpec},
 };
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -16,16 +16,13 @@ use crate::{
         patience::cancelled,
     },
     logic::{
-        extent::{ExtentError, SECTOR},
-        table::{Layout, Place, end_of},
+        extent::SECTOR,
+        table::{Layout, Piece, Place, Shape, Zones, end_of, may_grow},
     },
     target::{Target, TargetSpec},
     uapi::State,
 };
-use core::{
-    num::NonZeroU64,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use core::sync::atomic::{AtomicUsize, Ordering};
 use kernel::{prelude::*, sync::Arc};
 
 /// Instead of the number of a target whose drive is asked: nobody waits for its answer any more.
@@ -47,8 +44,7 @@ pub(crate) struct Table {
     ends: KVec<u64>,
     /// The first target on each drive: a flush goes to a drive once.
     drives: KVec<usize>,
-    zone: u64,
-    capacity: u64,
+    zones: Zones,
     /// Bios for what goes to several targets; none with one target that has no zones.
     bios: Option<BioSet>,
 }
@@ -57,21 +53,23 @@ impl Table {
     /// Opens the targets, and checks that they make a device. Sleeps, for ever if a drive does not let itself be opened;
     /// `asked` is the number of the target whose drive it is, meanwhile.
     ///
-    /// A table that is to replace `old` has the targets of it that are asked for again, other than the last one, as long as
-    /// they were: only the end of a device may grow.
+    /// A table that is to replace `old` has the targets of it that are asked for again as long as they were, but for those
+    /// that may grow.
     pub(crate) fn open(
         spec: TableSpec,
         read_only: bool,
         old: Option<&Self>,
         asked: &AtomicUsize,
     ) -> Result<Self, Refused> {
-        let last = spec.targets.len().saturating_sub(1);
+        let (striped, count) = (spec.stripe.is_some(), spec.targets.len());
         let mut targets = KVec::with_capacity(spec.targets.len(), GFP_KERNEL)?;
         for (number, spec) in spec.targets.into_iter().enumerate() {
             asked.store(number, Ordering::Relaxed);
             let mut target = Target::open(spec, read_only).map_err(|e| e.at(number))?;
             let kept = old.and_then(|old| old.targets.get(number)).filter(|kept| {
-                number != last && target.is_open_ended() && kept.begins_with(&target)
+                !may_grow(striped, number, count)
+                    && target.is_open_ended()
+                    && kept.begins_with(&target)
             });
             if let Some(kept) = kept {
                 target.shorten(kept.extent().sectors());
@@ -97,11 +95,10 @@ impl Table {
 
     /// The same table, with what the drives have grown by: at the end of the last target, or of each stripe.
     pub(crate) fn grown(&self) -> Result<Self, Refused> {
-        let last = self.targets.len().saturating_sub(1);
-        let joined = matches!(self.layout, Layout::Joined);
-        self.remade(|number, target| match joined && number != last {
-            true => Ok(target.again()),
-            false => target.grown(),
+        let (striped, count) = (self.stripe().is_some(), self.targets.len());
+        self.remade(|number, target| match may_grow(striped, number, count) {
+            true => target.grown(),
+            false => Ok(target.again()),
         })
     }
 
@@ -127,24 +124,16 @@ impl Table {
 
     /// A table of these targets.
     fn of(mut targets: KVec<Target>, stripe: Option<u64>) -> Result<Self, Refused> {
-        let block = logical_block_size(&targets);
-        let layout = match stripe {
-            None => Layout::Joined,
-            Some(bytes) => stripes(&mut targets, bytes, block)?,
-        };
-        Self::check(&targets, block)?;
-        let (zone, capacity) = zones_of(&targets, stripe.is_some())?;
-
+        let Shape { layout, zones, .. } = Shape::of(&mut targets, stripe)?;
         let mut table = Self {
             targets: KVec::with_capacity(targets.len(), GFP_KERNEL)?,
             layout,
             ends: KVec::with_capacity(targets.len(), GFP_KERNEL)?,
             drives: KVec::new(),
-            zone,
-            capacity,
+            zones,
             bios: None,
         };
-        if targets.len() > 1 || zone != 0 {
+        if targets.len() > 1 || zones.size != 0 {
             table.bios = Some(BioSet::new()?);
         }
         let mut end = 0u64;
@@ -166,32 +155,9 @@ impl Table {
     pub(crate) fn check_writable(&self) -> Result<(), Refused> {
         let mut targets = self.targets.iter();
         match targets.position(|target| target.device().is_read_only()) {
-            Some(number) => Err(TargetError::Backing(EACCES).at(number)),
+            Some(number) => Err(TargetError::from(EACCES).at(number)),
             None => Ok(()),
         }
-    }
-
-    /// Every target must end on a block of the device, and have its sectors to itself.
-    fn check(targets: &[Target], block: u32) -> Result<(), Refused> {
-        for (number, target) in targets.iter().enumerate() {
-            let (offset, length) = (
-                target.extent().offset_bytes(),
-                target.extent().length_bytes(),
-            );
-            if length & u64::from(block - 1) != 0 {
-                let block = block.into();
-                let error = ExtentError::LengthUnaligned { length, block };
-                return Err(TargetError::Extent(error).at(number));
-            }
-            let mut before = targets.iter().take(number);
-            if let Some(other) = before.position(|t| t.overlaps(target)) {
-                return Err(TargetError::OverlapsTarget(other).at(number));
-            }
-            if offset.checked_add(length).is_none() {
-                return Err(Refused::Kernel(EOVERFLOW));
-            }
-        }
-        Ok(())
     }
 
     /// The targets, in the order of their sectors.
@@ -221,15 +187,15 @@ impl Table {
 
     /// Size of a zone in sectors; 0 without zones.
     pub(crate) fn zone(&self) -> u64 {
-        self.zone
+        self.zones.size
     }
 
     /// Whether each zone is as another table has it: written in order, or in any order.
     pub(crate) fn has_zones_of(&self, other: &Self) -> bool {
-        if self.zone != other.zone || self.capacity != other.capacity {
+        if self.zones != other.zones {
             return false;
         }
-        let end = match self.zone {
+        let end = match self.zone() {
             0 => 0,
             _ => self.sectors().min(other.sectors()),
         };
@@ -238,7 +204,7 @@ impl Table {
             if self.is_sequential(sector) != other.is_sequential(sector) {
                 return false;
             }
-            sector = sector.wrapping_add(self.zone);
+            sector = sector.wrapping_add(self.zone());
         }
         true
     }
@@ -369,79 +335,4 @@ impl Drives for Arc<Table> {
         }
         Ok(())
     }
-}
-
-fn logical_block_size(targets: &[Target]) -> u32 {
-    let sizes = targets.iter().map(|t| t.device().logical_block_size());
-    sizes.max().unwrap_or(SECTOR as u32)
-}
-
-/// Size of the zones in sectors, and how much of each can be written, which all drives have in common;
-/// 0 without zones.
-fn zones_of(targets: &[Target], striped: bool) -> Result<(u64, u64), Refused> {
-    let of = |target: &Target| {
-        let device = target.device();
-        [device.zone_sectors().into(), device.zone_capacity().into()]
-    };
-    let [zone, capacity] = targets.first().map_or([0, 0], of);
-    if zone == 0 && targets.iter().all(|target| of(target)[0] == 0) {
-        return Ok((0, 0));
-    }
-    for (number, target) in targets.iter().enumerate() {
-        if of(target) != [zone, capacity] {
-            let [size, own] = of(target);
-            let (value, wanted) = match size == zone {
-                true => (own, capacity),
-                false => (size, zone),
-            };
-            return Err(TargetError::ZonesDiffer {
-                value: value * SECTOR,
-                wanted: wanted * SECTOR,
-            }
-            .at(number));
-        }
-        // Only the last zone of the device may be smaller.
-        if zone != 0 && number + 1 < targets.len() {
-            let whole = target.extent().check_zones(zone, u64::MAX);
-            whole.map_err(|error| TargetError::Extent(error).at(number))?;
-        }
-    }
-    if striped {
-        return Err(Refused::ZonedStripes);
-    }
-    Ok((zone, capacity))
-}
-
-/// Makes the targets equally long, a multiple of the chunk.
-fn stripes(targets: &mut [Target], bytes: u64, block: u32) -> Result<Layout, Refused> {
-    let count = match NonZeroU64::new(targets.len() as u64) {
-        Some(count) if count.get() > 1 => count,
-        _ => return Err(Refused::StripeOfOne),
-    };
-    let refused = Refused::Stripe { bytes, block };
-    if bytes & u64::from(block - 1) != 0 {
-        return Err(refused);
-    }
-    let chunk = NonZeroU64::new(bytes / SECTOR).ok_or(refused)?;
-    let shortest = targets
-        .iter()
-        .map(|t| t.extent().sectors())
-        .min()
-        .unwrap_or(0);
-    let length = shortest - shortest % chunk.get();
-    for (number, target) in targets.iter_mut().enumerate() {
-        let sectors = target.extent().sectors();
-        if length == 0 || (sectors != length && !target.is_open_ended()) {
-            return Err(TargetError::Stripe {
-                length: sectors.saturating_mul(SECTOR),
-                wanted: length.saturating_mul(SECTOR).max(bytes),
-            }
-            .at(number));
-        }
-        target.shorten(length);
-    }
-    Ok(Layout::Striped {
-        chunk,
-        targets: count,
-    })
 }

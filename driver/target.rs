@@ -9,7 +9,10 @@ use crate::{
     error::TargetError,
     event::Events,
     kernel_ext::block::bdev::{DeviceId, Holder, OpenDevice, UserDevice},
-    logic::extent::{Extent, SECTOR},
+    logic::{
+        extent::{Extent, SECTOR},
+        table::{Piece, Zones},
+    },
     uapi::State,
 };
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -46,11 +49,10 @@ pub(crate) struct Target {
 impl Target {
     /// Opens the backing device and checks the piece. Sleeps, for ever if the drive does not let itself be opened.
     pub(crate) fn open(spec: TargetSpec, read_only: bool) -> Result<Self, TargetError> {
-        let device =
-            OpenDevice::open(&spec.device, read_only, &HOLDER).map_err(TargetError::Backing)?;
+        let device = OpenDevice::open(&spec.device, read_only, &HOLDER)?;
         Ok(Self {
             extent: piece(&device, spec.offset, spec.length)?,
-            path: Arc::new(spec.path, GFP_KERNEL).map_err(|_| TargetError::Backing(ENOMEM))?,
+            path: Arc::new(spec.path, GFP_KERNEL).map_err(|_| TargetError::from(ENOMEM))?,
             device,
             open_ended: spec.length.is_none(),
             lost: AtomicBool::new(false),
@@ -82,14 +84,8 @@ impl Target {
     /// The same target, with the drive open for writing, too. Sleeps, for ever if the drive does not let itself be opened.
     pub(crate) fn writable(&self) -> Result<Self, TargetError> {
         let mut target = self.again();
-        target.device =
-            OpenDevice::open_again(&self.device, false, &HOLDER).map_err(TargetError::Backing)?;
+        target.device = OpenDevice::open_again(&self.device, false, &HOLDER)?;
         Ok(target)
-    }
-
-    /// Uses no more than `sectors` sectors of the piece.
-    pub(crate) fn shorten(&mut self, sectors: u64) {
-        self.extent.shorten(sectors);
     }
 
     /// What the backing device was called.
@@ -109,11 +105,6 @@ impl Target {
         &self.extent
     }
 
-    /// Whether its length is what is left of the backing device.
-    pub(crate) fn is_open_ended(&self) -> bool {
-        self.open_ended
-    }
-
     /// Whether it is all of the backing device, as that is now.
     pub(crate) fn is_whole(&self) -> bool {
         self.extent.first() == 0 && self.extent.sectors() == self.device.sectors()
@@ -122,11 +113,6 @@ impl Target {
     /// Whether both are on the same backing device and begin at the same place of it.
     pub(crate) fn begins_with(&self, other: &Self) -> bool {
         self.device.id() == other.device.id() && self.extent.first() == other.extent.first()
-    }
-
-    /// Whether both use a sector of the same backing device.
-    pub(crate) fn overlaps(&self, other: &Self) -> bool {
-        self.device.id() == other.device.id() && self.extent.overlaps(&other.extent)
     }
 
     /// Notes whether sysfs shows the device as standing on the drive by this target. Whether it did before.
@@ -145,6 +131,38 @@ impl Target {
             State::Lost
         } else {
             State::Live
+        }
+    }
+}
+
+impl Piece for Target {
+    fn extent(&self) -> &Extent {
+        &self.extent
+    }
+
+    fn is_open_ended(&self) -> bool {
+        self.open_ended
+    }
+
+    fn shorten(&mut self, sectors: u64) {
+        self.extent.shorten(sectors);
+    }
+
+    fn is_beside(&self, other: &Self) -> bool {
+        self.device.id() == other.device.id()
+    }
+
+    fn logical_block_size(&self) -> u32 {
+        self.device.logical_block_size()
+    }
+
+    fn zones(&self) -> Zones {
+        match self.device.zone_sectors() {
+            0 => Zones::default(),
+            size => Zones {
+                size: size.into(),
+                capacity: self.device.zone_capacity().into(),
+            },
         }
     }
 }

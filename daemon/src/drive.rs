@@ -17,6 +17,8 @@ use nix::libc::{
     O_NONBLOCK,
 };
 
+use shunt_logic::{errno::Errno, refusal::TargetError};
+
 use crate::{error::Refusal, model::DriveId};
 
 /// A drive that stays open until its request is answered; every clone is the same file.
@@ -56,7 +58,7 @@ impl OpenDrive {
                 file: Some(Arc::new(file)),
                 id: Some(id),
             }),
-            Err(why) => Err(refusal(&why)),
+            Err(why) => Err(refusal(why.raw_os_error().unwrap_or(ENXIO))),
         }
     }
 
@@ -98,15 +100,15 @@ fn id_of(file: &File) -> io::Result<DriveId> {
     })
 }
 
-fn refusal(why: &io::Error) -> Refusal {
-    let errno = why.raw_os_error().unwrap_or(ENXIO);
+/// Why a path cannot be opened as a drive. What the kernel refuses as well is said in its words.
+pub(crate) fn refusal(errno: i32) -> Refusal {
+    let kernel = |errno: i32| TargetError::Backing(Errno::of(errno)).to_string();
     let text = match errno {
-        ENOENT | ENOTDIR => "no such path",
-        ENOTBLK => "not a block device",
-        EACCES | EROFS => "read-only, or not permitted",
-        ENXIO | ENODEV => "no drive behind it",
-        EMFILE | ENFILE => "more open files than the system allows (ulimit -n)",
-        _ => "the backing device cannot be opened",
+        ENOENT | ENOTDIR => "no such path".to_owned(),
+        EMFILE | ENFILE => "more open files than the system allows (ulimit -n)".to_owned(),
+        EROFS => kernel(EACCES),
+        ENODEV => kernel(ENXIO),
+        _ => kernel(errno),
     };
     Refusal::new(errno, text).of("drive")
 }

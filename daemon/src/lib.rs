@@ -35,7 +35,6 @@ pub mod machine;
 pub mod metrics;
 pub mod model;
 pub mod monitor;
-pub mod name;
 #[cfg(feature = "config")]
 pub mod plan;
 pub mod poll;
@@ -53,6 +52,8 @@ pub mod words;
 pub mod world;
 
 pub use client::Client;
+pub use shunt_logic::name;
+
 pub use error::{Error, Part, Refusal, Result};
 pub use model::{
     Bucket, Capabilities, Device, DeviceCaps, DeviceChange, DeviceSpec, DriveId, Histogram,

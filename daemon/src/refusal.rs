@@ -3,7 +3,10 @@
 
 use std::{fmt, io};
 
-use crate::{error::plain, words::shown};
+use shunt_logic::refusal::Refused;
+use shunt_uapi::device;
+
+use crate::{error::plain, wire::request, words::shown};
 
 /// A refusal of the kernel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,6 +71,25 @@ impl Refusal {
     /// The words of the number, for a refusal without any.
     pub fn words_of(errno: i32) -> String {
         plain(&io::Error::from_raw_os_error(errno))
+    }
+}
+
+/// What the kernel's acknowledgement of such a refusal is read as.
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        let part = refused.attribute().and_then(|attribute| {
+            let word = request::word_of(attribute.kind, attribute.within)?;
+            Some(Part {
+                word: word.to_owned(),
+                target: (attribute.kind == device::TARGET).then_some(attribute.index),
+                path: None,
+            })
+        });
+        Self {
+            errno: refused.errno().number(),
+            text: Some(refused.to_string()).filter(|text| !text.is_empty()),
+            part,
+        }
     }
 }
 

@@ -155,7 +155,7 @@ fn target_spec(attrs: Attrs<'_>, number: usize) -> Result<TargetSpec, Refused> {
     let fd = fd.ok_or(Refused::Missing("target's fd"))?;
     let opened = UserDevice::of_descriptor(fd);
     Ok(TargetSpec {
-        device: opened.map_err(|error| TargetError::Backing(error).at(number))?,
+        device: opened.map_err(|error| TargetError::from(error).at(number))?,
         path: path.ok_or(Refused::Missing("target's path"))?,
         offset,
         length,

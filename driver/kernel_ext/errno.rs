@@ -10,13 +10,3 @@ use kernel::{bindings, prelude::*};
 pub(crate) fn not_supported() -> Error {
     Error::from_errno(-(bindings::EOPNOTSUPP as c_int))
 }
-
-/// `ELOOP`: something stands on itself.
-pub(crate) fn links_loop() -> Error {
-    Error::from_errno(-(bindings::ELOOP as c_int))
-}
-
-/// `ESTALE`: what is named is another one by now.
-pub(crate) fn stale() -> Error {
-    Error::from_errno(-(bindings::ESTALE as c_int))
-}

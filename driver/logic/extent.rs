@@ -1,6 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-only OR MIT OR Apache-2.0
 
 //! Pieces of drives: which part of a drive a target covers.
+
+use core::fmt;
 
 /// Bytes in a sector, the unit in which the block layer counts whatever the drive's block size.
 pub const SECTOR: u64 = 512;
@@ -59,6 +61,36 @@ pub enum ExtentError {
         /// Zone size of the drive.
         zone: u64,
     },
+}
+
+impl fmt::Display for ExtentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::OffsetUnaligned { offset, block } => write!(
+                f,
+                "offset {offset} is not a multiple of the logical block, {block}"
+            ),
+            Self::LengthUnaligned { length, block } => write!(
+                f,
+                "length {length} is not a multiple of the logical block, {block}"
+            ),
+            Self::OffsetInZone { offset, zone } => write!(
+                f,
+                "offset {offset} is not a multiple of the zone size, {zone}"
+            ),
+            Self::LengthInZone { length, zone } => write!(
+                f,
+                "length {length} is not a multiple of the zone size, {zone}"
+            ),
+            Self::Empty => f.write_str("length 0 is too short"),
+            Self::OffsetBeyondEnd { offset, size } => {
+                write!(f, "offset {offset} is not below the drive's size, {size}")
+            }
+            Self::EndBeyondEnd { length, room } => {
+                write!(f, "length {length} is above {room}, the rest of the drive")
+            }
+        }
+    }
 }
 
 impl Extent {

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-only OR MIT OR Apache-2.0
 
 //! Log-linear latency histograms.
 //!
@@ -6,7 +6,7 @@
 //! `1 << HISTOGRAM_BITS` buckets of equal width, so that a bucket is never wider than an eighth of
 //! its lower bound. The last bucket holds all that is slower.
 
-use crate::uapi::{HISTOGRAM_BITS, LATENCY_OCTAVES, LATENCY_SHIFT};
+use super::uapi::{HISTOGRAM_BITS, LATENCY_OCTAVES, LATENCY_SHIFT};
 
 /// Buckets of one histogram.
 pub const BUCKETS: usize = 2 + ((LATENCY_OCTAVES as usize) << HISTOGRAM_BITS);
@@ -41,12 +41,12 @@ pub fn upper_bound(index: usize) -> u64 {
 }
 
 /// Buckets of a histogram of sizes.
-pub const SIZE_BUCKETS: usize = crate::uapi::SIZE_BUCKETS as usize;
+pub const SIZE_BUCKETS: usize = super::uapi::SIZE_BUCKETS as usize;
 
 /// The bucket that `bytes` falls into; below [`SIZE_BUCKETS`].
 #[inline(always)]
 pub fn size_bucket(bytes: u32) -> usize {
-    let over = bytes.saturating_sub(1) >> crate::uapi::SIZE_SHIFT;
+    let over = bytes.saturating_sub(1) >> super::uapi::SIZE_SHIFT;
     over.checked_ilog2().map_or(0, |octave| octave as usize + 1)
 }
 
@@ -55,5 +55,5 @@ pub fn size_upper_bound(index: usize) -> u64 {
     if index >= SIZE_BUCKETS - 1 {
         return u64::MAX;
     }
-    1 << (crate::uapi::SIZE_SHIFT as usize + index)
+    1 << (super::uapi::SIZE_SHIFT as usize + index)
 }

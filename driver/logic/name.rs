@@ -1,9 +1,13 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-only OR MIT OR Apache-2.0
 
 //! Which names a device may have: those that can be a file's name and one word of a shell, show as what they are, and give
 //! links in /dev that nothing else has.
 
-use crate::uapi::NAME_MAX;
+use super::uapi::NAME_MAX;
+use core::fmt;
+
+/// The rule in words.
+pub const RULE: &str = "1 to 63 bytes without slash, white space or control characters, and without -part and a number at the end";
 
 /// Why a name was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +24,28 @@ pub enum NameError {
     Letter(char),
     /// It ends in `-part` and a number, as the link of a partition does.
     Partition,
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Empty => f.write_str("the name is empty"),
+            Self::TooLong => write!(f, "the name is longer than {NAME_MAX} bytes"),
+            Self::Dots => f.write_str("the name is that of a folder"),
+            Self::NotUtf8 => f.write_str("the name is not UTF-8"),
+            Self::Letter('/') => f.write_str("the name has a slash"),
+            Self::Letter(letter) => {
+                let code = u32::from(letter);
+                write!(
+                    f,
+                    "the name has white space or a control character, U+{code:04X}"
+                )
+            }
+            Self::Partition => {
+                f.write_str("the name ends in -part and a number, as links of partitions do")
+            }
+        }
+    }
 }
 
 /// Checks a name, given without its NUL.

@@ -1,20 +1,176 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-only OR MIT OR Apache-2.0
 
-//! Which target of a table has which sectors of the device.
+//! Which pieces of drives make a table, and which of them has which sectors of the device.
 //!
-//! Joined targets follow each other; striped ones take turns, a chunk each. All numbers are in
-//! sectors.
+//! Joined targets follow each other; striped ones take turns, a chunk each. Numbers are in sectors where nothing else is
+//! said.
 
-use super::extent::SECTOR;
+use super::{
+    extent::{Extent, ExtentError, SECTOR},
+    refusal::{Refused, TargetError},
+};
 use core::num::NonZeroU64;
 
 /// Sectors that a block device may have: the kernel counts its bytes in a signed word.
 pub const LONGEST: u64 = i64::MAX as u64 / SECTOR;
 
+/// Most devices that may stand on each other.
+///
+/// An I/O goes down through all of them, and so do commands of the drive and reports of zones, each within the other. A
+/// request queue in a deep stack starts on a new stack (`kernel_ext/block/request_queue.rs`), but the ends of an I/O go
+/// up within each other, where the drive ends it, which may be on the stack of an interrupt.
+pub const DEEPEST: usize = 16;
+
 /// Where a target of `sectors` sectors ends that begins at `start` of a device; none if no device is so long.
 pub fn end_of(start: u64, sectors: u64) -> Option<u64> {
     let end = start.checked_add(sectors)?;
     (end <= LONGEST).then_some(end)
+}
+
+/// A target that is to be part of a table.
+pub trait Piece {
+    /// The piece of its drive.
+    fn extent(&self) -> &Extent;
+
+    /// Whether its length was not asked for.
+    fn is_open_ended(&self) -> bool;
+
+    /// Uses no more than `sectors` sectors of the piece.
+    fn shorten(&mut self, sectors: u64);
+
+    /// Whether both are on one drive.
+    fn is_beside(&self, other: &Self) -> bool;
+
+    /// Logical block size of the drive in bytes, a power of two.
+    fn logical_block_size(&self) -> u32;
+
+    /// Size of the drive's zones, and how much of each can be written; 0 without zones.
+    fn zones(&self) -> Zones;
+}
+
+/// Zones that all drives of a table have in common, in sectors; 0 without zones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Zones {
+    /// Size of a zone.
+    pub size: u64,
+    /// How much of it can be written.
+    pub capacity: u64,
+}
+
+/// What some targets make up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Which of them has what.
+    pub layout: Layout,
+    /// Logical block size of the device in bytes.
+    pub block: u32,
+    /// The zones that they have.
+    pub zones: Zones,
+}
+
+impl Shape {
+    /// What these targets make up, joined or in chunks of `stripe` bytes. Those that take turns are made equally long.
+    pub fn of<P: Piece>(pieces: &mut [P], stripe: Option<u64>) -> Result<Self, Refused> {
+        let blocks = pieces.iter().map(P::logical_block_size);
+        let block = blocks.max().unwrap_or(SECTOR as u32);
+        let layout = match stripe {
+            None => Layout::Joined,
+            Some(bytes) => take_turns(pieces, bytes, block)?,
+        };
+        check(pieces, block)?;
+        let zones = zones_of(pieces)?;
+        match (layout, zones.size) {
+            (Layout::Joined, _) | (_, 0) => Ok(Self {
+                layout,
+                block,
+                zones,
+            }),
+            _ => Err(Refused::ZonedStripes),
+        }
+    }
+}
+
+/// Makes the pieces equally long, a multiple of the chunk.
+fn take_turns<P: Piece>(pieces: &mut [P], bytes: u64, block: u32) -> Result<Layout, Refused> {
+    let targets = match NonZeroU64::new(pieces.len() as u64) {
+        Some(count) if count.get() > 1 => count,
+        _ => return Err(Refused::StripeOfOne),
+    };
+    let refused = Refused::Stripe { bytes, block };
+    if bytes & u64::from(block - 1) != 0 {
+        return Err(refused);
+    }
+    let chunk = NonZeroU64::new(bytes / SECTOR).ok_or(refused)?;
+    let lengths = pieces.iter().map(|piece| piece.extent().sectors());
+    let length = whole_chunks(lengths.min().unwrap_or(0), chunk);
+    for (number, piece) in pieces.iter_mut().enumerate() {
+        let sectors = piece.extent().sectors();
+        if length == 0 || (sectors != length && !piece.is_open_ended()) {
+            return Err(TargetError::Stripe {
+                length: sectors.saturating_mul(SECTOR),
+                wanted: length.saturating_mul(SECTOR).max(bytes),
+            }
+            .at(number));
+        }
+        piece.shorten(length);
+    }
+    Ok(Layout::Striped { chunk, targets })
+}
+
+/// Whether target `number` of `count` may become longer when its drive has. Of joined targets only the last may: the others
+/// have others behind them.
+pub fn may_grow(striped: bool, number: usize, count: usize) -> bool {
+    striped || number + 1 == count
+}
+
+/// How much of `length` are whole chunks, both in one unit: as long is each of several stripes of which the shortest has
+/// `length`.
+pub fn whole_chunks(length: u64, chunk: NonZeroU64) -> u64 {
+    length - length % chunk
+}
+
+/// Every target must end on a block of the device, and have its sectors to itself.
+fn check<P: Piece>(pieces: &[P], block: u32) -> Result<(), Refused> {
+    for (number, piece) in pieces.iter().enumerate() {
+        let length = piece.extent().length_bytes();
+        if length & u64::from(block - 1) != 0 {
+            let block = block.into();
+            let error = ExtentError::LengthUnaligned { length, block };
+            return Err(TargetError::Extent(error).at(number));
+        }
+        let mut before = pieces.iter().take(number);
+        let overlaps =
+            |other: &P| other.is_beside(piece) && other.extent().overlaps(piece.extent());
+        if let Some(other) = before.position(overlaps) {
+            return Err(TargetError::OverlapsTarget(other).at(number));
+        }
+    }
+    Ok(())
+}
+
+/// The zones that all drives have in common.
+fn zones_of<P: Piece>(pieces: &[P]) -> Result<Zones, Refused> {
+    let zones = pieces.first().map_or(Zones::default(), P::zones);
+    for (number, piece) in pieces.iter().enumerate() {
+        let own = piece.zones();
+        if own != zones {
+            let (value, wanted) = match own.size == zones.size {
+                true => (own.capacity, zones.capacity),
+                false => (own.size, zones.size),
+            };
+            return Err(TargetError::ZonesDiffer {
+                value: value.saturating_mul(SECTOR),
+                wanted: wanted.saturating_mul(SECTOR),
+            }
+            .at(number));
+        }
+        // Only the last zone of the device may be smaller.
+        if zones.size != 0 && number + 1 < pieces.len() {
+            let whole = piece.extent().check_zones(zones.size, u64::MAX);
+            whole.map_err(|error| TargetError::Extent(error).at(number))?;
+        }
+    }
+    Ok(zones)
 }
 
 /// Where a sector of the device is.

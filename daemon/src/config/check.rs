@@ -8,11 +8,12 @@ use std::{
     ops::Range,
 };
 
+use shunt_logic::extent::{Extent, ExtentError};
+
 use super::{Problem, Wanted, WantedTarget};
 use crate::{
     machine::{Drive, Found, Machine},
     model::Device,
-    units::Bytes,
     words::shown,
 };
 
@@ -85,33 +86,20 @@ fn at((device, target, text): (&Wanted, &WantedTarget, String)) -> (String, Prob
     (device.name.clone(), Problem { place, text })
 }
 
-/// Why a target is not within its drive.
+/// Why a target is not within its drive, by the rulebook, and what to do.
 fn misfit(target: &WantedTarget, drive: &Drive) -> Option<String> {
-    let (name, size, block) = (
-        &target.drive,
-        drive.size,
-        u64::from(drive.logical_block_size),
-    );
-    let (offset, room) = (target.offset, size.saturating_sub(target.offset));
-    for (word, value) in [("offset", offset), ("length", target.length.unwrap_or(0))] {
-        if value % block != 0 {
-            return Some(format!(
-                "{word} {value} is not a multiple of the logical block of {name}, {block}; make it one"
-            ));
-        }
-    }
-    if room < block {
-        return Some(format!(
-            "offset {offset} is not below the size of {name}, {size} bytes ({:#}); make it smaller",
-            Bytes(size)
-        ));
-    }
-    let length = target.length.filter(|length| *length > room)?;
-    Some(format!(
-        "length {length} does not fit: {name} has {room} bytes ({:#}) from the offset on; make it \
-         smaller, or leave it out",
-        Bytes(room)
-    ))
+    let block = drive.logical_block_size.into();
+    let error = Extent::within(target.offset, target.length, drive.size, block).err()?;
+    let remedy = match error {
+        ExtentError::OffsetUnaligned { .. }
+        | ExtentError::LengthUnaligned { .. }
+        | ExtentError::OffsetInZone { .. }
+        | ExtentError::LengthInZone { .. } => "make it one",
+        ExtentError::OffsetBeyondEnd { .. } => "make it smaller",
+        ExtentError::EndBeyondEnd { .. } => "make it smaller, or leave it out",
+        ExtentError::Empty => "leave it out for all to the end of the drive",
+    };
+    Some(format!("{}: {error}; {remedy}", target.drive))
 }
 
 /// A piece of a drive: which drive, which bytes, which target of which device wants it.

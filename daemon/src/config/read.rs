@@ -239,7 +239,7 @@ fn device(
 }
 
 fn wrong_name(name: &str) -> Option<String> {
-    name::wrong(name)?;
+    name::check(name.as_bytes()).err()?;
     let rule = name::RULE;
     Some(format!("{name:?} is no name of a device; take {rule}"))
 }

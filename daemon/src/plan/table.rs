@@ -2,6 +2,11 @@
 //! Tables that are wanted, on drives that were found: what to ask the kernel for, and how long they
 //! come out. The plan uses it.
 
+use shunt_logic::{
+    extent::Extent,
+    table::{Piece, Shape, Zones, may_grow},
+};
+
 use super::row;
 use crate::{
     config::DriveName,
@@ -46,8 +51,8 @@ fn length(
     device: Option<&Device>,
 ) -> Option<u64> {
     let target = &wanted.targets[number];
-    let last = number + 1 == wanted.targets.len();
-    if target.length.is_some() || last || wanted.stripe.is_some() {
+    let grows = may_grow(wanted.stripe.is_some(), number, wanted.targets.len());
+    if target.length.is_some() || grows {
         return target.length;
     }
     let kept = device.and_then(|device| device.targets.get(number));
@@ -87,28 +92,60 @@ pub(super) fn as_it_is(device: &Device, machine: &dyn Machine) -> Option<DeviceS
     })
 }
 
-/// How long the table comes out, in bytes; none while a drive is missing.
+/// How long the table comes out, in bytes; none while a drive is missing, or if the kernel would refuse it.
 pub(super) fn size(
     wanted: &Wanted,
     found: &[Option<Drive>],
     device: Option<&Device>,
 ) -> Option<u64> {
-    let drives: Option<Vec<&Drive>> = found.iter().map(Option::as_ref).collect();
-    let drives = drives?;
-    let blocks = drives.iter().map(|drive| drive.logical_block_size);
-    let block = blocks.max().map_or(512, u64::from);
-    let rows = drives.iter().enumerate();
-    let lengths = rows.map(|(number, drive)| {
-        let room = drive.size.saturating_sub(wanted.targets[number].offset);
-        let asked = length(wanted, number, Some(*drive), device);
-        asked.unwrap_or(room - room % block)
+    let rows = wanted.targets.iter().zip(found).enumerate();
+    let pieces = rows.map(|(number, (target, drive))| {
+        let drive = drive.as_ref()?;
+        let length = length(wanted, number, Some(drive), device);
+        let block = drive.logical_block_size.into();
+        let extent = Extent::within(target.offset, length, drive.size, block).ok()?;
+        Some(Sized {
+            drive,
+            extent,
+            open_ended: length.is_none(),
+        })
     });
-    Some(match wanted.stripe {
-        None => lengths.sum(),
-        Some(stripe) => {
-            let shortest = lengths.min().unwrap_or(0);
-            let even = shortest - shortest.checked_rem(stripe).unwrap_or(0);
-            even.saturating_mul(drives.len() as u64)
-        }
-    })
+    let mut pieces = pieces.collect::<Option<Vec<_>>>()?;
+    Shape::of(&mut pieces, wanted.stripe).ok()?;
+    let lengths = pieces.iter().map(|piece| piece.extent.length_bytes());
+    lengths.reduce(u64::saturating_add)
+}
+
+/// A target as far as the length of its table depends on it.
+struct Sized<'a> {
+    drive: &'a Drive,
+    extent: Extent,
+    open_ended: bool,
+}
+
+impl Piece for Sized<'_> {
+    fn extent(&self) -> &Extent {
+        &self.extent
+    }
+
+    fn is_open_ended(&self) -> bool {
+        self.open_ended
+    }
+
+    fn shorten(&mut self, sectors: u64) {
+        self.extent.shorten(sectors);
+    }
+
+    fn is_beside(&self, other: &Self) -> bool {
+        (self.drive.major, self.drive.minor) == (other.drive.major, other.drive.minor)
+    }
+
+    fn logical_block_size(&self) -> u32 {
+        self.drive.logical_block_size
+    }
+
+    fn zones(&self) -> Zones {
+        // No length depends on them.
+        Zones::default()
+    }
 }

@@ -532,11 +532,11 @@ fn what_does_not_fit_its_drive_is_refused_at_its_place() {
     for (to, words) in [
         (
             "{ drive = '/dev/a', offset = '1M', length = '8M' }",
-            "length 8388608 does not fit: /dev/a has 7340032 bytes (7 MiB) from the offset on",
+            "/dev/a: length 8388608 is above 7340032, the rest of the drive; make it smaller",
         ),
         (
             "{ drive = '/dev/a', offset = '8M' }",
-            "offset 8388608 is not below the size of /dev/a, 8388608 bytes (8 MiB); make it",
+            "/dev/a: offset 8388608 is not below the drive's size, 8388608; make it",
         ),
         ("'/dev/file'", "not a block device"),
     ] {

@@ -21,12 +21,13 @@ use std::{
 };
 
 use nix::libc::{EINVAL, EOPNOTSUPP, EPERM, ERANGE};
-use shunt_uapi::{INTERVAL_DEFAULT, INTERVAL_MAX, INTERVAL_MIN, cmd, group};
+use shunt_logic::refusal::Refused;
+use shunt_uapi::{INTERVAL_DEFAULT, INTERVAL_MAX, INTERVAL_MIN, NAME_MAX, cmd, group};
 
 use super::{Arrivals, Dump, Events, Received, Transport};
 use crate::{
     client::Client,
-    drive::OpenDrive,
+    drive::{self, OpenDrive},
     error::{Error, Refusal, Result},
     model::{
         Device, DeviceCaps, DeviceChange, DriveId, Notification, Op, Reason, Sample, Selector,
@@ -361,6 +362,16 @@ fn refused(errno: i32) -> Error {
     })
 }
 
+/// A refusal of netlink itself, which looks at the length of text before the module does.
+fn too_long(word: &str) -> Error {
+    let text = format!("Attribute failed policy validation ({word})");
+    Error::Refused(Refusal::new(ERANGE, text).of(word))
+}
+
+fn by_rule(refused: Refused) -> Error {
+    Error::Refused(refused.into())
+}
+
 fn message(command: u8, encode: impl FnOnce(&mut Writer) -> Result<()>) -> Result<Option<Message>> {
     let mut writer = Writer::default();
     encode(&mut writer)?;
@@ -386,14 +397,11 @@ impl Transport for Fake {
         if let Some(drive) = kernel.turning.remove(path) {
             kernel.table.add_drive(path, drive);
         }
-        // What is no drive the request finds out.
-        let drive = kernel.table.drive(path).ok();
-        Ok(drive.map_or_else(OpenDrive::default, |drive| {
-            OpenDrive::in_memory(DriveId {
-                major: drive.major,
-                minor: drive.minor,
-                diskseq: Some(drive.diskseq),
-            })
+        let drive = kernel.table.drive(path).map_err(drive::refusal)?;
+        Ok(OpenDrive::in_memory(DriveId {
+            major: drive.major,
+            minor: drive.minor,
+            diskseq: Some(drive.diskseq),
         }))
     }
 
@@ -411,7 +419,10 @@ impl Transport for Fake {
             cmd::DEVICE_NEW => {
                 let spec = request::decode_device_spec(&message.attributes)
                     .map_err(|_| refused(EINVAL))?;
-                let device = kernel.table.create(&spec).map_err(Error::Refused)?;
+                if spec.name.len() > NAME_MAX as usize {
+                    return Err(too_long("name"));
+                }
+                let device = kernel.table.create(&spec).map_err(by_rule)?;
                 kernel.notify(Reason::Created, device.clone());
                 device_message(cmd::DEVICE_NEW, &device)
             }
@@ -419,7 +430,7 @@ impl Transport for Fake {
                 let (selector, force) =
                     request::decode_selector(&message.attributes).map_err(|_| refused(EINVAL))?;
                 let gone = kernel.table.delete(&selector, force);
-                let device = gone.map_err(Error::Refused)?;
+                let device = gone.map_err(by_rule)?;
                 kernel.notify(Reason::Destroyed, device);
                 Ok(None)
             }
@@ -427,20 +438,20 @@ impl Transport for Fake {
                 let (selector, change) =
                     request::decode_change(&message.attributes).map_err(|_| refused(EINVAL))?;
                 let changed = kernel.table.change(&selector, &change);
-                let device = changed.map_err(Error::Refused)?;
+                let device = changed.map_err(by_rule)?;
                 kernel.notify(Reason::Changed, device.clone());
                 device_message(cmd::DEVICE_SET, &device)
             }
             cmd::DEVICE_GET => {
-                let device = kernel.table.find(&selector()?).map_err(Error::Refused)?;
+                let device = kernel.table.find(&selector()?).map_err(by_rule)?;
                 device_message(cmd::DEVICE_GET, device)
             }
             cmd::CAPS_GET => {
-                let caps = kernel.table.caps(&selector()?).map_err(Error::Refused)?;
+                let caps = kernel.table.caps(&selector()?).map_err(by_rule)?;
                 caps_message(&caps)
             }
             cmd::STATS_GET => {
-                let device = kernel.table.find(&selector()?).map_err(Error::Refused)?;
+                let device = kernel.table.find(&selector()?).map_err(by_rule)?;
                 kernel.stats_message(device.id)
             }
             cmd::STATS_SET => {

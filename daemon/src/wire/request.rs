@@ -304,6 +304,14 @@ pub fn missing_part(kind: u16, in_target: bool) -> Part {
     }
 }
 
+/// What an attribute of a request is called, or the one of a target that is inside it.
+pub(crate) fn word_of(kind: u16, within: Option<u16>) -> Option<&'static str> {
+    match within {
+        Some(within) => target_word(within),
+        None => device_word(kind),
+    }
+}
+
 fn device_word(kind: u16) -> Option<&'static str> {
     Some(match kind {
         device::ID => "id",

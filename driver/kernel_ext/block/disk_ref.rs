@@ -90,17 +90,9 @@ impl Drop for DiskRef {
     }
 }
 
-/// Name of a block device, as in /dev; what does not fit is cut.
+/// Name of a block device, as in /dev, and NUL after it; what does not fit is cut.
 #[derive(Clone, Copy)]
-pub(crate) struct DeviceName([u8; 40]);
-
-impl core::fmt::Display for DeviceName {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let name = CStr::from_bytes_until_nul(&self.0).ok();
-        let name = name.and_then(|name| core::str::from_utf8(name.to_bytes()).ok());
-        f.write_str(name.unwrap_or("a device"))
-    }
-}
+pub(crate) struct DeviceName(pub(crate) [u8; 40]);
 
 /// Who has a block device for itself.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
 
 use super::{super::bindings, bdev::BlockDevice};
+use crate::logic::promises::{AtomicPromises, Promises, Protection, ZonePromises};
 use kernel::prelude::*;
 
 /// Queue limits of a stacking disk, gathered from the devices below it.
@@ -146,97 +147,44 @@ impl QueueLimits {
         self.raw.io_opt = row.unwrap_or(0);
     }
 
-    /// Sees to it that a disk with these limits can do what one with `promised` can, at the cost of
-    /// a larger logical block if need be.
-    ///
-    /// # Errors
-    ///
-    /// What it cannot do.
-    pub(crate) fn keep_promises(&mut self, promised: &Self) -> Result<(), &'static str> {
-        let zoned = self.is_zoned();
+    /// What users of a disk with these limits rely on.
+    pub(crate) fn promises(&self) -> Promises {
+        let raw = &self.raw;
+        let has = |feature| raw.features & feature != 0;
+        Promises {
+            logical_block: raw.logical_block_size,
+            dma_alignment: raw.dma_alignment,
+            zones: self.is_zoned().then_some(ZonePromises {
+                size: raw.chunk_sectors,
+                granularity: raw.zone_write_granularity,
+                append: raw.max_hw_zone_append_sectors,
+                open: raw.max_open_zones,
+                active: raw.max_active_zones,
+            }),
+            discard: raw.max_hw_discard_sectors != 0,
+            secure_erase: raw.max_secure_erase_sectors != 0,
+            write_zeroes: raw.max_write_zeroes_sectors != 0,
+            atomic: (raw.atomic_write_hw_unit_max != 0).then_some(AtomicPromises {
+                min: raw.atomic_write_hw_unit_min,
+                max: raw.atomic_write_hw_unit_max,
+                boundary: raw.atomic_write_hw_boundary,
+            }),
+            nowait: has(bindings::SHUNT_BLK_FEAT_NOWAIT),
+            poll: has(bindings::SHUNT_BLK_FEAT_POLL),
+            write_streams: raw.max_write_streams.into(),
+            protection: protection(&raw.integrity),
+            protection_segments: raw.max_integrity_segments,
+            stable_writes: has(bindings::SHUNT_BLK_FEAT_STABLE_WRITES),
+        }
+    }
+
+    /// Shows what `promised` does where a disk with these limits could do more than that.
+    pub(crate) fn show_as(&mut self, promised: &Self) {
         let (new, old) = (&mut self.raw, &promised.raw);
-        let lost = |old: u32, new: u32| old != 0 && new == 0;
-        if zoned != promised.is_zoned() {
-            return Err(if zoned {
-                "writes in any order"
-            } else {
-                "zones"
-            });
-        }
-        if zoned {
-            // 0 is no limit.
-            let fewer = |old: u32, new: u32| new != 0 && (old == 0 || new < old);
-            if new.chunk_sectors != old.chunk_sectors {
-                return Err("zones of another size");
-            }
-            if new.zone_write_granularity > old.zone_write_granularity {
-                return Err("smaller writes of zones");
-            }
-            if new.max_hw_zone_append_sectors < old.max_hw_zone_append_sectors {
-                return Err("larger zone appends");
-            }
-            if fewer(old.max_open_zones, new.max_open_zones)
-                || fewer(old.max_active_zones, new.max_active_zones)
-            {
-                return Err("more open or active zones");
-            }
-        }
-        if new.logical_block_size > old.logical_block_size {
-            return Err("a smaller logical block");
-        }
-        if new.dma_alignment > old.dma_alignment {
-            return Err("a smaller DMA alignment");
-        }
-        if lost(old.max_hw_discard_sectors, new.max_hw_discard_sectors) {
-            return Err("discard");
-        }
-        if lost(old.max_secure_erase_sectors, new.max_secure_erase_sectors) {
-            return Err("secure erase");
-        }
-        if lost(old.max_write_zeroes_sectors, new.max_write_zeroes_sectors) {
-            return Err("write zeroes");
-        }
-        if old.atomic_write_hw_unit_max > new.atomic_write_hw_unit_max {
-            return Err("larger atomic writes");
-        }
-        if old.atomic_write_hw_unit_max != 0 {
-            // 0 is no boundary.
-            let first = |boundary: u32| boundary.wrapping_sub(1);
-            if new.atomic_write_hw_unit_min > old.atomic_write_hw_unit_min {
-                return Err("smaller atomic writes");
-            }
-            if first(new.atomic_write_hw_boundary) < first(old.atomic_write_hw_boundary) {
-                return Err("atomic writes across that boundary");
-            }
-        }
-        for (feature, what) in [
-            (bindings::SHUNT_BLK_FEAT_NOWAIT, "I/O that does not wait"),
-            (bindings::SHUNT_BLK_FEAT_POLL, "polled I/O"),
-        ] {
-            if old.features & !new.features & feature != 0 {
-                return Err(what);
-            }
-        }
-        if old.max_write_streams > new.max_write_streams {
-            return Err("more write streams");
-        }
-        if !is_same_protection(&old.integrity, &new.integrity) {
-            return Err("other protection information");
-        }
-        let segments = new.max_integrity_segments;
-        if old.integrity.metadata_size != 0 && (1..old.max_integrity_segments).contains(&segments) {
-            return Err("more pieces of protection information");
-        }
-        // A file system asks when it is mounted, and a page that changes under a drive that sums it up twice is lost.
-        let still = bindings::SHUNT_BLK_FEAT_STABLE_WRITES;
-        if new.features & still > old.features & still {
-            return Err("that pages may change while they are written");
-        }
-        new.features |= old.features & still;
+        new.features |= old.features & bindings::SHUNT_BLK_FEAT_STABLE_WRITES;
         new.logical_block_size = old.logical_block_size;
         new.physical_block_size = new.physical_block_size.max(old.logical_block_size);
         new.io_min = new.io_min.max(new.physical_block_size);
-        Ok(())
     }
 
     /// Says what a disk with a request queue does by itself: it does not poll, having no queues for that, and I/O that must not
@@ -287,16 +235,14 @@ fn snapshot(device: &BlockDevice) -> bindings::queue_limits {
     copy
 }
 
-/// Whether data that comes with protection information of one form will do for the other.
-fn is_same_protection(one: &bindings::blk_integrity, other: &bindings::blk_integrity) -> bool {
+fn protection(raw: &bindings::blk_integrity) -> Option<Protection> {
     let flags = bindings::SHUNT_INTEGRITY_FORM_FLAGS as u8;
-    if one.metadata_size == 0 {
-        return other.metadata_size == 0;
-    }
-    one.metadata_size == other.metadata_size
-        && one.csum_type == other.csum_type
-        && one.interval_exp == other.interval_exp
-        && one.pi_offset == other.pi_offset
-        && one.tag_size == other.tag_size
-        && one.flags & flags == other.flags & flags
+    (raw.metadata_size != 0).then_some(Protection {
+        metadata_size: raw.metadata_size,
+        checksum: raw.csum_type,
+        interval: raw.interval_exp,
+        offset: raw.pi_offset,
+        tag_size: raw.tag_size,
+        flags: raw.flags & flags,
+    })
 }

@@ -2,7 +2,7 @@
 //! Pieces of drives: a piece that is accepted lies on its drive, and so does every sector that it maps.
 
 use proptest::prelude::*;
-use shunt_host_tests::extent::{Extent, ExtentError, SECTOR};
+use shunt_logic::extent::{Extent, ExtentError, SECTOR};
 
 const KIB: u64 = 1024;
 

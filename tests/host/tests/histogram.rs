@@ -2,7 +2,7 @@
 //! Latency histograms: every latency is counted in the one bucket whose bounds hold it.
 
 use proptest::prelude::*;
-use shunt_host_tests::histogram::{BUCKETS, bucket, upper_bound};
+use shunt_logic::histogram::{BUCKETS, bucket, upper_bound};
 use shunt_uapi::{HISTOGRAM_BITS, LATENCY_OCTAVES, LATENCY_SHIFT};
 
 /// Least latency in a bucket: one more than the greatest in the bucket before it.

@@ -2,7 +2,7 @@
 //! Names of devices: a name that is accepted can be a file's name and one word of a shell, and shows as what it is.
 
 use proptest::prelude::*;
-use shunt_host_tests::name::{NameError, check};
+use shunt_logic::name::{NameError, RULE, check};
 use shunt_uapi::NAME_MAX;
 
 const MAX: usize = NAME_MAX as usize;
@@ -127,5 +127,21 @@ fn letters_beyond_ascii_are_accepted_if_they_are_utf8() {
         b"\xc0\xae",
     ] {
         assert_eq!(check(name), Err(NameError::NotUtf8), "{name:?}");
+    }
+}
+
+#[test]
+fn the_rule_in_words_has_the_number_of_the_specification() {
+    assert!(RULE.contains(&format!(" {NAME_MAX} bytes")));
+}
+
+#[test]
+fn a_letter_that_cannot_be_shown_is_named_by_its_number() {
+    for (name, number) in [("a\u{9b}31m", "U+009B"), ("a\u{2028}b", "U+2028")] {
+        let why = check(name.as_bytes()).unwrap_err().to_string();
+        assert_eq!(
+            why,
+            format!("the name has white space or a control character, {number}")
+        );
     }
 }

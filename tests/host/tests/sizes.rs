@@ -2,7 +2,7 @@
 //! Histograms of sizes: a bucket holds the sizes above the bound of the one before, up to its own.
 
 use proptest::prelude::*;
-use shunt_host_tests::histogram::{SIZE_BUCKETS, size_bucket, size_upper_bound};
+use shunt_logic::histogram::{SIZE_BUCKETS, size_bucket, size_upper_bound};
 
 proptest! {
     #[test]

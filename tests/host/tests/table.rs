@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Tables: every sector of a device is on one target, no two are in the same place, and the shares
-//! of a range are that range.
+//! Tables: what is accepted has whole, separate targets; every sector of a device is on one of them, no two are in the same
+//! place, and the shares of a range are that range.
 
 use std::num::NonZeroU64;
 
 use proptest::prelude::*;
-use shunt_host_tests::table::{LONGEST, Layout, Place, end_of};
+use shunt_logic::{
+    extent::{Extent, SECTOR},
+    refusal::{Refused, TargetError},
+    table::{LONGEST, Layout, Piece, Place, Shape, Zones, end_of},
+};
 
 /// A layout, the ends of its targets, and the length of the device.
 fn tables() -> impl Strategy<Value = (Layout, Vec<u64>, u64)> {
@@ -156,4 +160,139 @@ fn two_stripes_take_turns() {
     );
     assert_eq!(layout.share(&ends, 1, 4, 8), (0, 4));
     assert_eq!(layout.share(&ends, 0, 8, 8), (8, 0));
+}
+
+/// A target of a drive with this number.
+#[derive(Clone, Debug)]
+struct Target {
+    drive: u8,
+    extent: Extent,
+    open_ended: bool,
+    block: u32,
+    zones: Zones,
+}
+
+impl Piece for Target {
+    fn extent(&self) -> &Extent {
+        &self.extent
+    }
+
+    fn is_open_ended(&self) -> bool {
+        self.open_ended
+    }
+
+    fn shorten(&mut self, sectors: u64) {
+        self.extent.shorten(sectors);
+    }
+
+    fn is_beside(&self, other: &Self) -> bool {
+        self.drive == other.drive
+    }
+
+    fn logical_block_size(&self) -> u32 {
+        self.block
+    }
+
+    fn zones(&self) -> Zones {
+        self.zones
+    }
+}
+
+/// Targets on three drives of 64 sectors.
+fn targets() -> impl Strategy<Value = Vec<Target>> {
+    let block = prop::sample::select(vec![512u32, 512, 1024]);
+    let target = (0..3u8, 0..32u64, 1..32u64, any::<bool>(), block).prop_map(
+        |(drive, first, sectors, open_ended, block)| {
+            let length = (!open_ended).then_some(sectors * 2 * SECTOR);
+            let first = first * 2 * SECTOR;
+            let extent = Extent::within(first, length, 128 * SECTOR, block.into()).unwrap();
+            Target {
+                drive,
+                extent,
+                open_ended,
+                block,
+                zones: Zones::default(),
+            }
+        },
+    );
+    prop::collection::vec(target, 1..5)
+}
+
+proptest! {
+    #[test]
+    fn targets_that_are_accepted_are_whole_and_apart(
+        asked in targets(),
+        stripe in prop::option::of(prop::sample::select(vec![512u64, 1024, 2048, 8192])),
+    ) {
+        let mut made = asked.clone();
+        let Ok(shape) = Shape::of(&mut made, stripe) else {
+            return Ok(());
+        };
+        for (number, target) in made.iter().enumerate() {
+            prop_assert_eq!(target.extent.length_bytes() % u64::from(shape.block), 0);
+            prop_assert!(target.block <= shape.block);
+            let is_apart = |other: &Target| {
+                other.drive != target.drive || !other.extent.overlaps(&target.extent)
+            };
+            prop_assert!(made[..number].iter().all(is_apart));
+            if !target.open_ended || stripe.is_none() {
+                prop_assert_eq!(target.extent, asked[number].extent);
+            }
+        }
+        if let Layout::Striped { chunk, targets } = shape.layout {
+            prop_assert_eq!(targets.get(), made.len() as u64);
+            let lengths: Vec<_> = made.iter().map(|target| target.extent.sectors()).collect();
+            prop_assert!(lengths.iter().all(|length| *length == lengths[0]));
+            prop_assert_eq!(lengths[0] % chunk, 0);
+        }
+    }
+
+    #[test]
+    fn targets_that_overlap_are_refused_by_the_later_one(mut targets in targets()) {
+        let mut again = targets[0].clone();
+        again.open_ended = false;
+        targets.truncate(1);
+        targets.push(again);
+        let refused = Shape::of(&mut targets, None);
+        prop_assert_eq!(refused, Err(TargetError::OverlapsTarget(0).at(1)));
+    }
+}
+
+/// A target that is zone number `zone` of `drive`.
+fn of_zone(drive: u8, zone: u64, zones: Zones) -> Target {
+    let (first, length) = (zone * zones.size * SECTOR, zones.size * SECTOR);
+    Target {
+        drive,
+        extent: Extent::within(first, Some(length), 1 << 30, 512).unwrap(),
+        open_ended: false,
+        block: 512,
+        zones,
+    }
+}
+
+#[test]
+fn zones_are_alike_and_not_striped() {
+    let zones = Zones {
+        size: 64,
+        capacity: 48,
+    };
+    let smaller = Zones {
+        capacity: 40,
+        ..zones
+    };
+    let alike = [of_zone(0, 0, zones), of_zone(1, 3, zones)];
+    let shape = Shape::of(&mut alike.clone(), None).unwrap();
+    assert_eq!((shape.layout, shape.zones), (Layout::Joined, zones));
+    assert_eq!(
+        Shape::of(&mut alike.clone(), Some(4096)),
+        Err(Refused::ZonedStripes)
+    );
+    let differ = TargetError::ZonesDiffer {
+        value: 40 * SECTOR,
+        wanted: 48 * SECTOR,
+    };
+    assert_eq!(
+        Shape::of(&mut [of_zone(0, 0, zones), of_zone(1, 0, smaller)], None),
+        Err(differ.at(1))
+    );
 }

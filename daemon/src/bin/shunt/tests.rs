@@ -232,11 +232,11 @@ fn refusals_tell_what_why_and_what_to_do() {
         ),
         (
             "shunt map v --to /dev/b,length=1G",
-            "cannot map v to /dev/b: length 1073741824 is above the 1048576 bytes from the offset on; stay within the drive; lsblk --bytes tells its size",
+            "cannot map v to /dev/b: length 1073741824 is above 1048576, the rest of the drive; stay within the drive; lsblk --bytes tells its size",
         ),
         (
             "shunt map v --to /dev/a,offset=512,length=512",
-            "cannot map v to /dev/a: overlaps shunt0, which has 1048576 bytes from 0 on; end that use, or choose a part of the drive that is free",
+            "cannot map v to /dev/a: overlaps shunt0, 1048576 bytes from 0 on; end that use, or choose a part of the drive that is free",
         ),
         (
             "shunt map v --to /dev/b --stripe 4K",

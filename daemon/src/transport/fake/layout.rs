@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How targets make up a device of the fake, and the rules by which the kernel takes or refuses
-//! them. The table calls it.
+//! How targets make up a device of the fake, by the rulebook of the kernel. The table calls it.
 
-use std::ops::Range;
-
-use nix::libc::{EBUSY, EINVAL, ERANGE};
-
-use super::table::{Checked, refuse_part};
-use crate::{
-    error::Refusal,
-    model::{Device, State, Target, TargetSpec},
+use shunt_logic::{
+    extent::{Extent, SECTOR},
+    refusal::{Refused, TargetError},
+    table::{Piece, Shape, Zones, end_of, may_grow},
 };
+
+use crate::model::{Device, State, Target, TargetSpec};
 
 /// A backing device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +46,62 @@ impl Drive {
     }
 }
 
+/// A target that is to be part of a table.
+struct Wanted<'a> {
+    path: &'a str,
+    drive: Drive,
+    extent: Extent,
+    open_ended: bool,
+}
+
+impl<'a> Wanted<'a> {
+    fn find(
+        spec: &'a TargetSpec,
+        drive_at: impl Fn(&str) -> Result<Drive, TargetError>,
+    ) -> Result<Self, TargetError> {
+        let drive = drive_at(&spec.path)?;
+        let block = drive.logical_block_size.into();
+        Ok(Self {
+            path: &spec.path,
+            drive,
+            extent: Extent::within(spec.offset, spec.length, drive.size, block)?,
+            open_ended: spec.length.is_none(),
+        })
+    }
+
+    /// Whether a device has that target, and it begins where this one does.
+    fn begins_with(&self, target: &Target) -> bool {
+        self.drive.is(target) && self.extent.offset_bytes() == target.offset
+    }
+}
+
+impl Piece for Wanted<'_> {
+    fn extent(&self) -> &Extent {
+        &self.extent
+    }
+
+    fn is_open_ended(&self) -> bool {
+        self.open_ended
+    }
+
+    fn shorten(&mut self, sectors: u64) {
+        self.extent.shorten(sectors);
+    }
+
+    fn is_beside(&self, other: &Self) -> bool {
+        let numbers = |drive: &Drive| (drive.major, drive.minor, drive.diskseq);
+        numbers(&self.drive) == numbers(&other.drive)
+    }
+
+    fn logical_block_size(&self) -> u32 {
+        self.drive.logical_block_size
+    }
+
+    fn zones(&self) -> Zones {
+        Zones::default()
+    }
+}
+
 /// Targets that make up a device.
 pub(super) struct Layout {
     pub(super) targets: Vec<Target>,
@@ -57,135 +110,71 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// Finds the drives with `drive_at` and checks that the targets make a device.
+    /// Finds the drives with `drive_at` and makes a table of them. One that is to replace the table of `old` has the
+    /// targets of it that are asked for again as long as they were, but for those that may grow.
     pub(super) fn new(
-        wanted: &[TargetSpec],
+        specs: &[TargetSpec],
         stripe: Option<u64>,
-        drive_at: impl Fn(&str) -> Checked<Drive>,
-    ) -> Checked<Self> {
+        old: Option<&Device>,
+        drive_at: impl Fn(&str) -> Result<Drive, TargetError>,
+    ) -> Result<Self, Refused> {
         let mut pieces = Vec::new();
-        for (number, target) in wanted.iter().enumerate() {
-            let piece = drive_at(&target.path).and_then(|drive| {
-                let range = check_range(target, &drive)?;
-                Ok((drive, range))
-            });
-            pieces.push(piece.map_err(|refusal| refusal.at(number))?);
+        for (number, spec) in specs.iter().enumerate() {
+            let mut piece = Wanted::find(spec, &drive_at).map_err(|error| error.at(number))?;
+            let kept = old.and_then(|old| old.targets.get(number));
+            if let Some(kept) = kept.filter(|kept| {
+                !may_grow(stripe.is_some(), number, specs.len())
+                    && piece.open_ended
+                    && piece.begins_with(kept)
+            }) {
+                piece.shorten(kept.length / SECTOR);
+            }
+            pieces.push(piece);
         }
-        let blocks = pieces.iter().map(|(drive, _)| drive.logical_block_size);
-        let block = blocks.max().unwrap_or(512);
-        if let Some(stripe) = stripe {
-            cut_stripes(wanted, &mut pieces, stripe, block)?;
-        }
+        let shape = Shape::of(&mut pieces, stripe)?;
         let mut layout = Self {
             targets: Vec::new(),
             size: 0,
-            logical_block_size: block,
+            logical_block_size: shape.block,
         };
-        for (number, (wanted, (drive, range))) in wanted.iter().zip(pieces).enumerate() {
-            let length = range.end - range.start;
-            if length % u64::from(block) != 0 {
-                let refusal = unaligned("length", length, block.into());
-                return refusal.map_err(|refusal| refusal.at(number));
-            }
-            let overlaps = |other: &Target| overlaps(other, &drive, &range);
-            if let Some(other) = layout.targets.iter().position(overlaps) {
-                let text = format!("overlaps target {} of the table", other + 1);
-                return Err(Refusal::new(EINVAL, text).at(number));
-            }
+        let mut end = 0;
+        for (number, piece) in pieces.iter().enumerate() {
+            let (drive, extent) = (&piece.drive, &piece.extent);
             layout.targets.push(Target {
-                path: wanted.path.clone(),
+                path: piece.path.to_owned(),
                 major: drive.major,
                 minor: drive.minor,
                 diskseq: drive.diskseq,
-                start: stripe.map_or(layout.size, |chunk| number as u64 * chunk),
-                offset: range.start,
-                length,
+                start: stripe.map_or(end * SECTOR, |chunk| number as u64 * chunk),
+                offset: extent.offset_bytes(),
+                length: extent.length_bytes(),
                 state: State::Live,
             });
-            layout.size += length;
+            end = end_of(end, extent.sectors()).ok_or(Refused::TooLong)?;
         }
+        layout.size = end * SECTOR;
         Ok(layout)
     }
 
     /// No byte of a drive is in targets of two devices.
-    pub(super) fn check_free(&self, device: &Device) -> Checked<()> {
+    pub(super) fn check_free(&self, device: &Device) -> Result<(), Refused> {
+        let end = |target: &Target| target.offset + target.length;
         for (number, target) in self.targets.iter().enumerate() {
-            let drive = Drive {
-                diskseq: target.diskseq,
-                ..Drive::new(target.major, target.minor, 0)
-            };
-            let range = target.offset..target.offset + target.length;
+            let drive = |target: &Target| (target.major, target.minor, target.diskseq);
             let mut others = device.targets.iter();
-            if let Some(other) = others.find(|other| overlaps(other, &drive, &range)) {
-                let (disk, length, offset) = (device.disk_name(), other.length, other.offset);
-                let text = format!("overlaps {disk}, which has {length} bytes from {offset} on");
-                return Err(Refusal::new(EBUSY, text).at(number));
+            if let Some(other) = others.find(|other| {
+                drive(other) == drive(target)
+                    && target.offset < end(other)
+                    && other.offset < end(target)
+            }) {
+                return Err(TargetError::Overlaps {
+                    id: device.id,
+                    offset: other.offset,
+                    length: other.length,
+                }
+                .at(number));
             }
         }
         Ok(())
     }
-}
-
-/// Makes the pieces equally long, a multiple of the chunk.
-fn cut_stripes(
-    wanted: &[TargetSpec],
-    pieces: &mut [(Drive, Range<u64>)],
-    stripe: u64,
-    block: u32,
-) -> Checked<()> {
-    if pieces.len() < 2 {
-        return refuse_part(EINVAL, "stripe", "stripes need at least two targets");
-    }
-    if stripe == 0 || stripe % u64::from(block) != 0 {
-        let text = format!("stripe {stripe} is not a multiple of the logical block, {block}");
-        return refuse_part(EINVAL, "stripe", text);
-    }
-    let lengths = pieces.iter().map(|(_, range)| range.end - range.start);
-    let shortest = lengths.min().unwrap_or(0);
-    let even = shortest - shortest % stripe;
-    for (number, (wanted, (_, range))) in wanted.iter().zip(pieces).enumerate() {
-        let length = range.end - range.start;
-        if even == 0 || (length != even && wanted.length.is_some()) {
-            let must = even.max(stripe);
-            let text = format!("length {length}, but all stripes must have the same, {must}");
-            return Err(Refusal::new(EINVAL, text).of("length").at(number));
-        }
-        range.end = range.start + even;
-    }
-    Ok(())
-}
-
-fn overlaps(other: &Target, drive: &Drive, range: &Range<u64>) -> bool {
-    drive.is(other) && range.start < other.offset + other.length && other.offset < range.end
-}
-
-fn unaligned<T>(word: &str, value: u64, block: u64) -> Checked<T> {
-    let text = format!("{word} {value} is not a multiple of the logical block, {block}");
-    refuse_part(EINVAL, word, text)
-}
-
-fn check_range(wanted: &TargetSpec, drive: &Drive) -> Checked<Range<u64>> {
-    let (offset, size) = (wanted.offset, drive.size);
-    let block = u64::from(drive.logical_block_size);
-    if offset % block != 0 {
-        return unaligned("offset", offset, block);
-    }
-    let whole = size - size % block;
-    if offset >= whole {
-        let text = format!("offset {offset} is not below the drive's size, {size}");
-        return refuse_part(ERANGE, "offset", text);
-    }
-    let room = whole - offset;
-    let length = wanted.length.unwrap_or(room);
-    if length == 0 {
-        return refuse_part(EINVAL, "length", "length 0 is too short");
-    }
-    if length % block != 0 {
-        return unaligned("length", length, block);
-    }
-    if length > room {
-        let text = format!("length {length} is above the {room} bytes from the offset on");
-        return refuse_part(ERANGE, "length", text);
-    }
-    Ok(offset..offset + length)
 }

@@ -6,6 +6,7 @@ use nix::libc::ENOENT;
 use super::{Fake, table::SHUNT_MAJOR};
 use crate::{
     config::DriveName,
+    drive,
     machine::{Drive, Found, Identity, Machine},
     model::Target,
 };
@@ -36,8 +37,8 @@ impl Machine for Fake {
                     ..Identity::default()
                 },
             }),
-            Err(refusal) if refusal.errno == ENOENT => Found::Missing,
-            Err(refusal) => Found::Wrong(refusal.to_string()),
+            Err(ENOENT) => Found::Missing,
+            Err(errno) => Found::Wrong(drive::refusal(errno).to_string()),
         }
     }
 

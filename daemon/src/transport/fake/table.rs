@@ -3,24 +3,21 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use nix::libc::{
-    E2BIG, EBUSY, EEXIST, EINVAL, EIO, ELOOP, ENODEV, ENOENT, ENOTBLK, EOPNOTSUPP, ERANGE, ESTALE,
-};
-use shunt_uapi::{NAME_MAX, SIZE_SHIFT, TARGETS_MAX};
-
-use crate::{
-    error::Refusal,
-    model::{
-        Bucket, Capabilities, Device, DeviceCaps, DeviceChange, DeviceSpec, Op, OpStats, Selector,
-        State, Stats, StatsMode, Target, TargetSpec, capability,
-    },
+use nix::libc::{EIO, ENOENT, ENOTBLK};
+use shunt_logic::{
+    errno::Errno,
     name,
+    promises::Promises,
+    refusal::{Refused, TargetError},
+};
+use shunt_uapi::{SIZE_SHIFT, TARGETS_MAX};
+
+use crate::model::{
+    Bucket, Capabilities, Device, DeviceCaps, DeviceChange, DeviceSpec, Op, OpStats, Selector,
+    State, Stats, StatsMode, Target, TargetSpec, capability,
 };
 
 use super::layout::{Drive, Layout};
-
-/// What a rule is found to be: kept, or broken.
-pub(super) type Checked<T> = Result<T, Refusal>;
 
 /// Major number that the devices have as backing devices of others.
 pub(super) const SHUNT_MAJOR: u32 = 240;
@@ -66,15 +63,6 @@ impl Entry {
             State::Live
         };
     }
-}
-
-pub(super) fn refuse<T>(errno: i32, text: impl Into<String>) -> Checked<T> {
-    Err(Refusal::new(errno, text))
-}
-
-/// Refuses a part of the request.
-pub(super) fn refuse_part<T>(errno: i32, word: &str, text: impl Into<String>) -> Checked<T> {
-    Err(Refusal::new(errno, text).of(word))
 }
 
 impl Table {
@@ -151,37 +139,31 @@ impl Table {
         self.entries.values().map(|entry| &entry.device)
     }
 
-    pub(super) fn find(&self, selector: &Selector) -> Checked<&Device> {
-        let (found, unknown) = match selector {
-            Selector::Id(id) | Selector::Exactly { id, .. } => (
-                self.entries.get(id).map(|entry| &entry.device),
-                format!("no device has the id {id}"),
-            ),
-            Selector::Name(name) => (
-                self.devices().find(|device| device.name == *name),
-                "no device has that name".to_owned(),
-            ),
+    pub(super) fn find(&self, selector: &Selector) -> Result<&Device, Refused> {
+        let device = match selector {
+            Selector::Id(id) | Selector::Exactly { id, .. } => {
+                let entry = self.entries.get(id);
+                &entry.ok_or(Refused::UnknownId(*id))?.device
+            }
+            Selector::Name(name) => {
+                let mut devices = self.devices();
+                let named = devices.find(|device| device.name == *name);
+                named.ok_or(Refused::UnknownName)?
+            }
         };
-        let word = match selector {
-            Selector::Name(_) => "name",
-            _ => "id",
-        };
-        let found = found.map_or_else(|| refuse_part(ENODEV, word, unknown), Ok)?;
-        match selector {
-            Selector::Exactly { generation, .. } if *generation != found.generation => refuse_part(
-                ESTALE,
-                "generation",
-                format!(
-                    "the device has generation {}, not {generation}",
-                    found.generation
-                ),
-            ),
-            _ => Ok(found),
+        match *selector {
+            Selector::Exactly {
+                generation: wanted, ..
+            } if wanted != device.generation => Err(Refused::Generation {
+                wanted,
+                generation: device.generation,
+            }),
+            _ => Ok(device),
         }
     }
 
     /// What a device can do, as far as the fake knows: the size of its blocks.
-    pub(super) fn caps(&self, selector: &Selector) -> Checked<DeviceCaps> {
+    pub(super) fn caps(&self, selector: &Selector) -> Result<DeviceCaps, Refused> {
         let device = self.find(selector)?.clone();
         let blocks = |bytes: u32| {
             let pair = (capability::LOGICAL_BLOCK_SIZE, u64::from(bytes));
@@ -203,11 +185,10 @@ impl Table {
         })
     }
 
-    pub(super) fn create(&mut self, spec: &DeviceSpec) -> Checked<Device> {
-        check_name(&spec.name)?;
+    pub(super) fn create(&mut self, spec: &DeviceSpec) -> Result<Device, Refused> {
+        name::check(spec.name.as_bytes())?;
         if let Ok(other) = self.find(&Selector::name(&spec.name)) {
-            let disk = other.disk_name();
-            return refuse_part(EEXIST, "name", format!("{disk} has that name already"));
+            return Err(Refused::NameTaken(other.id));
         }
         let layout = self.layout(&spec.targets, spec.stripe, None)?;
         self.generation += 1;
@@ -236,7 +217,11 @@ impl Table {
         Ok(device)
     }
 
-    pub(super) fn change(&mut self, selector: &Selector, change: &DeviceChange) -> Checked<Device> {
+    pub(super) fn change(
+        &mut self,
+        selector: &Selector,
+        change: &DeviceChange,
+    ) -> Result<Device, Refused> {
         let id = self.find(selector)?.id;
         match change {
             DeviceChange::Retarget { targets, stripe } => self.retarget(id, targets, *stripe)?,
@@ -249,9 +234,12 @@ impl Table {
             _ => {}
         }
         let Some(entry) = self.entries.get_mut(&id) else {
-            return refuse_part(ENODEV, "id", format!("no device has the id {id}"));
+            return Err(Refused::UnknownId(id));
         };
         match change {
+            DeviceChange::Suspend { freeze: true } if entry.suspended == Some(false) => {
+                return Err(Refused::SuspendedUnfrozen);
+            }
             DeviceChange::Suspend { freeze } => entry.suspended = entry.suspended.or(Some(*freeze)),
             DeviceChange::Resume => entry.suspended = None,
             DeviceChange::Settings { stats, read_only } => {
@@ -265,20 +253,30 @@ impl Table {
         Ok(entry.device.clone())
     }
 
-    fn retarget(&mut self, id: u32, targets: &[TargetSpec], stripe: Option<u64>) -> Checked<()> {
+    fn retarget(
+        &mut self,
+        id: u32,
+        targets: &[TargetSpec],
+        stripe: Option<u64>,
+    ) -> Result<(), Refused> {
         let layout = self.layout(targets, stripe, Some(id))?;
         let Some(entry) = self.entries.get_mut(&id) else {
             return Ok(());
         };
         let device = &mut entry.device;
         if layout.size < device.size {
-            let (table, size) = (layout.size, device.size);
-            let text = format!("the table has {table} bytes, the device {size}");
-            return refuse(ERANGE, text);
+            return Err(Refused::Shorter {
+                table: layout.size,
+                device: device.size,
+            });
         }
-        if layout.logical_block_size > device.logical_block_size {
-            let text = "the device has promised a smaller logical block, which the table lacks";
-            return refuse(EOPNOTSUPP, text);
+        let promises = |logical_block| Promises {
+            logical_block,
+            ..Promises::default()
+        };
+        let promised = promises(device.logical_block_size);
+        if let Some(what) = promises(layout.logical_block_size).lacks(&promised) {
+            return Err(Refused::Promised(what));
         }
         device.size = layout.size;
         device.targets = layout.targets;
@@ -293,21 +291,26 @@ impl Table {
         targets: &[TargetSpec],
         stripe: Option<u64>,
         user: Option<u32>,
-    ) -> Checked<Layout> {
+    ) -> Result<Layout, Refused> {
         if targets.is_empty() {
-            return refuse(EINVAL, "the device's target is missing");
+            return Err(Refused::Missing("device's target"));
         }
         if targets.len() > TARGETS_MAX as usize {
-            let text = format!("a table has at most {TARGETS_MAX} targets");
-            return refuse_part(E2BIG, "target", text);
+            return Err(Refused::TooManyTargets);
         }
-        let layout = Layout::new(targets, stripe, |path| self.drive(path))?;
+        let old = user.and_then(|user| self.entries.get(&user));
+        let old = old.map(|entry| &entry.device);
+        let drive = |path: &str| {
+            let found = self.drive(path);
+            found.map_err(|errno| TargetError::Backing(Errno::of(errno)))
+        };
+        let layout = Layout::new(targets, stripe, old, drive)?;
         for device in self.devices().filter(|device| Some(device.id) != user) {
             layout.check_free(device)?;
         }
         match user {
             Some(user) if self.stands_on(&layout.targets, user) => {
-                refuse(ELOOP, "leads back to the device itself")
+                Err(TargetError::LeadsBack.at(0))
             }
             _ => Ok(layout),
         }
@@ -348,7 +351,7 @@ impl Table {
             .is_some_and(|entry| entry.open == u32::MAX)
     }
 
-    pub(super) fn delete(&mut self, selector: &Selector, force: bool) -> Checked<Device> {
+    pub(super) fn delete(&mut self, selector: &Selector, force: bool) -> Result<Device, Refused> {
         let device = self.find(selector)?.clone();
         let open = self
             .entries
@@ -356,7 +359,7 @@ impl Table {
             .map(|entry| &mut entry.open);
         if let Some(attempts) = open.filter(|attempts| **attempts > 0 && !force) {
             *attempts = attempts.saturating_sub(1);
-            return refuse(EBUSY, format!("{} is open", device.disk_name()));
+            return Err(Refused::Open(device.id));
         }
         self.entries.remove(&device.id);
         Ok(device)
@@ -402,7 +405,8 @@ impl Table {
         })
     }
 
-    pub(super) fn drive(&self, path: &str) -> Checked<Drive> {
+    /// What a path leads to; else the number of the error with which it cannot be opened.
+    pub(super) fn drive(&self, path: &str) -> Result<Drive, i32> {
         let mut devices = self.devices();
         if let Some(device) = devices.find(|device| device.path() == path) {
             return Ok(Drive {
@@ -413,8 +417,8 @@ impl Table {
         }
         match self.paths.get(path) {
             Some(Some(drive)) => Ok(*drive),
-            Some(None) => refuse_part(ENOTBLK, "drive", "not a block device"),
-            None => refuse_part(ENOENT, "drive", "no such path"),
+            Some(None) => Err(ENOTBLK),
+            None => Err(ENOENT),
         }
     }
 }
@@ -424,16 +428,5 @@ fn record_size(sizes: &mut Vec<Bucket>, bytes: u64) {
     match sizes.binary_search_by_key(&le, |bucket| bucket.le) {
         Ok(index) => sizes[index].count += 1,
         Err(index) => sizes.insert(index, Bucket { le, count: 1 }),
-    }
-}
-
-fn check_name(name: &str) -> Checked<()> {
-    if name.len() > NAME_MAX as usize {
-        // The kernel looks at the length before the module does, in words of its own.
-        return refuse_part(ERANGE, "name", "Attribute failed policy validation (name)");
-    }
-    match name::wrong(name) {
-        Some(why) => refuse_part(EINVAL, "name", why),
-        None => Ok(()),
     }
 }

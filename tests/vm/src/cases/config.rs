@@ -193,15 +193,15 @@ fn a_bad_file_is_refused_at_its_place_and_changes_nothing() {
         ),
         (
             format!("[device.x]\nto = {{ drive = '{path}', offset = '255M', length = '2M' }}\n"),
-            "6:6: length 2097152 does not fit",
+            &*format!("6:6: {path}: length 2097152 is above 1048576, the rest of the drive"),
         ),
         (
             format!("[device.x]\nto = {{ drive = '{path}', offset = '1G' }}\n"),
-            "6:6: offset 1073741824 is not below",
+            &*format!("6:6: {path}: offset 1073741824 is not below"),
         ),
         (
             format!("[device.x]\nto = {{ drive = '{big}', length = 512 }}\n"),
-            "6:6: length 512 is not a multiple of the logical block",
+            &*format!("6:6: {big}: length 512 is not a multiple of the logical block"),
         ),
         (
             "[device.x]\nto = '/dev/null'\n".to_owned(),
