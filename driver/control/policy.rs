@@ -51,13 +51,14 @@ pub(crate) static DEVICE_DEL_DO: [Policy; DEVICE_DEL_DO_MAX as usize + 1] = {
 };
 
 /// Greatest attribute number in [`DEVICE_GET_DO`].
-pub(crate) const DEVICE_GET_DO_MAX: u16 = device::NAME;
+pub(crate) const DEVICE_GET_DO_MAX: u16 = device::GENERATION;
 
 /// Attributes of a `device-get` request (do).
 pub(crate) static DEVICE_GET_DO: [Policy; DEVICE_GET_DO_MAX as usize + 1] = {
     let mut table = [const { Policy::NONE }; DEVICE_GET_DO_MAX as usize + 1];
     table[device::ID as usize] = Policy::u32();
     table[device::NAME as usize] = Policy::string(uapi::NAME_MAX as u16);
+    table[device::GENERATION as usize] = Policy::uint();
     table
 };
 
@@ -119,12 +120,13 @@ pub(crate) static STATS_SET_DO: [Policy; STATS_SET_DO_MAX as usize + 1] = {
 };
 
 /// Greatest attribute number in [`CAPS_GET_DO`].
-pub(crate) const CAPS_GET_DO_MAX: u16 = device::NAME;
+pub(crate) const CAPS_GET_DO_MAX: u16 = device::GENERATION;
 
 /// Attributes of a `caps-get` request (do).
 pub(crate) static CAPS_GET_DO: [Policy; CAPS_GET_DO_MAX as usize + 1] = {
     let mut table = [const { Policy::NONE }; CAPS_GET_DO_MAX as usize + 1];
     table[device::ID as usize] = Policy::u32();
     table[device::NAME as usize] = Policy::string(uapi::NAME_MAX as u16);
+    table[device::GENERATION as usize] = Policy::uint();
     table
 };
