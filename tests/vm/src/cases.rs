@@ -15,6 +15,7 @@ mod boot;
 mod busy;
 mod caps;
 mod config;
+mod contract;
 mod daemon;
 mod data;
 mod drained;
@@ -83,6 +84,7 @@ const TOPICS: &[&[Case]] = &[
     read_only::CASES,
     refusals::CASES,
     names::CASES,
+    contract::CASES,
     busy::CASES,
     privilege::CASES,
     tree::CASES,
