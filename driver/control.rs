@@ -32,10 +32,10 @@ use crate::{
         },
         work::Work,
     },
-    registry::{Key, Registry},
+    registry::{Lost, Registry},
     uapi::{self, Reason},
 };
-use kernel::{prelude::*, sync::Arc};
+use kernel::{alloc::AllocError, prelude::*, sync::Arc};
 use sampler::Sampler;
 
 /// What the operations work on.
@@ -84,22 +84,38 @@ pub(crate) fn register() -> Result<Registration<Control>> {
     )?)
 }
 
-/// A backing device goes: tells the users of each device on it, and the listeners.
+/// A backing device goes: every device on it is lost at once. Then the users of each are told, who may have much to write
+/// to other drives, and its listeners.
 fn lost(drive: DeviceId, surprise: bool) {
     FAMILY.with(|control| {
-        let mut after = None;
+        let (mut after, mut untold) = (None, KVec::new());
         while let Some(lost) = control.registry.lose(drive, &mut after) {
-            if let Some(disk) = lost.disk {
-                disk.report_dead(surprise);
+            match untold.reserve(1, GFP_KERNEL) {
+                // There is room for it.
+                Ok(()) => drop(untold.push_within_capacity(lost)),
+                Err(AllocError) => tell(control, &lost, surprise),
             }
-            // If it has been unmapped meanwhile, its listeners have been told of that.
-            let _ = control.registry.with(&Key::id(lost.id), |device| {
-                control
-                    .notifier
-                    .send(device, Reason::Lost, Some(lost.in_flight));
-                Ok(())
-            });
         }
+        untold.iter().for_each(|lost| tell(control, lost, surprise));
+    });
+}
+
+/// Tells the users of a device that was lost, and the listeners.
+fn tell(control: &Control, Lost(device, in_flight): &Lost, surprise: bool) {
+    let users = control
+        .registry
+        .with(device, |device| Ok(device.users_of_lost()));
+    let Ok(Some(users)) = users else {
+        // It has been unmapped or moved to other drives meanwhile, which its listeners have been told of.
+        return;
+    };
+    if let Some(users) = users {
+        users.report_dead(surprise);
+    }
+    let _ = control.registry.with(device, |device| {
+        let failed = Some(*in_flight);
+        control.notifier.send(device, Reason::Lost, failed);
+        Ok(())
     });
 }
 

@@ -217,13 +217,17 @@ impl Device {
         self.settings.lock().opened_read_only
     }
 
-    /// Notes that the backing device `drive` is gone. If the device is on it, and was live, what is
-    /// in flight, and a reference to tell its users by, unless a resume will tell them. Sleeps.
-    pub(crate) fn lose(&self, drive: DeviceId) -> Option<(u64, Option<DiskRef>)> {
+    /// Notes that the backing device `drive` is gone. If the device is on it, and was live, what is in flight. Sleeps.
+    pub(crate) fn lose(&self, drive: DeviceId) -> Option<u64> {
+        let lost = self.settings.lock().table.lose(drive);
+        lost.then(|| self.in_flight())
+    }
+
+    /// If it is still lost, a reference to tell its users by, unless the resume will tell them. Sleeps.
+    pub(crate) fn users_of_lost(&self) -> Option<Option<DiskRef>> {
         let settings = self.settings.lock();
         let tell = (!settings.suspended).then(|| self.disk.reference());
-        let lost = settings.table.lose(drive);
-        lost.then(|| (self.in_flight(), tell))
+        (settings.state() == State::Lost).then_some(tell)
     }
 
     /// Waits for the turn to change it. Sleeps. `ENODEV` if it has gone meanwhile.

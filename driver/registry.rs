@@ -17,7 +17,7 @@ use crate::{
     event,
     io::complete::Measured,
     kernel_ext::{
-        block::{bdev::DeviceId, disk_ref::DiskRef, hook::Contexts},
+        block::{bdev::DeviceId, hook::Contexts},
         patience::{Patience, timed_out},
         task,
     },
@@ -110,15 +110,8 @@ enum Found {
     NoMemory,
 }
 
-/// A device that has just lost a drive.
-pub(crate) struct Lost {
-    /// Its number.
-    pub(crate) id: u32,
-    /// Operations that were in flight.
-    pub(crate) in_flight: u64,
-    /// The disk whose users are to be told; none if a resume will tell them.
-    pub(crate) disk: Option<DiskRef>,
-}
+/// A device that has just lost a drive, and how many operations were in flight.
+pub(crate) struct Lost(pub(crate) Key, pub(crate) u64);
 
 impl Registry {
     /// Without devices.
@@ -164,12 +157,9 @@ impl Registry {
         while let Some(id) = devices.claims.next_on(drive, *after) {
             *after = Some(id);
             let device = devices.find(By::Id(id));
-            if let Some((in_flight, disk)) = device.and_then(|device| device.lose(drive)) {
-                return Some(Lost {
-                    id,
-                    in_flight,
-                    disk,
-                });
+            let lost = device.and_then(|device| Some((device, device.lose(drive)?)));
+            if let Some((device, in_flight)) = lost {
+                return Some(Lost(Key::exactly(device), in_flight));
             }
         }
         None

@@ -35,6 +35,8 @@ cases!("loss":
     the_drive_is_taken_up_again_when_it_is_back,
     a_drive_that_is_back_under_its_old_name_is_taken_up,
     two_devices_on_a_drive_are_lost_with_it,
+    a_device_is_lost_at_once_though_another_has_yet_to_write_all_out,
+    a_device_with_the_number_of_one_that_was_lost_is_not_told_as_lost,
     a_joined_device_is_lost_with_one_of_its_drives,
     a_device_that_takes_up_a_drive_which_is_being_taken_out_is_lost,
     a_suspended_device_is_lost_and_what_waits_fails_or_goes_on_elsewhere,
@@ -333,6 +335,93 @@ fn two_devices_on_a_drive_are_lost_with_it() {
     assert_eq!(other.now()["state"], "lost");
     other.retarget(&format!("{},offset=8M,length=8M", drive.path));
     assert_eq!(other.now()["state"], "live");
+}
+
+/// A file system that has something to write to a drive of its device which keeps it waiting.
+#[track_caller]
+fn with_something_to_write(device: &Device) -> Mount {
+    run(&format!("mkfs.ext4 -q -F {}", device.path()));
+    let mount = Mount::ext4(device.path());
+    let file = mount.folder().join("file");
+    std::fs::write(file, vec![7; 4 << 20]).expect("it is in the page cache");
+    mount
+}
+
+/// Begins to take a drive out, which waits for a file system.
+#[track_caller]
+fn take_out(drive: &NullDrive) -> Background {
+    let power = format!("{}/power", drive.folder());
+    let mut removal = Background::start(&["sh", "-c", &format!("echo 0 > {power}")]);
+    removal.waits();
+    removal
+}
+
+fn a_device_is_lost_at_once_though_another_has_yet_to_write_all_out() {
+    const LONG: Duration = Duration::from_secs(20);
+    let _module = Module::load();
+    let [going, other] = ["pulled", "other"].map(|name| NullDrive::make_named(name, 64));
+    let [half, rest] =
+        ["length=16M", "offset=16M"].map(|piece| format!("{},{piece}", going.path()));
+    let slow = Dm::linear("slow", &flash(0).path, 32 * MIB);
+    let writes = Device::map_with("writes", &slow.path(), &["--to", &half]);
+    let beside = Device::map("beside", &rest);
+    let mounts = [&writes, &beside].map(with_something_to_write);
+    let sync = std::fs::File::open(mounts[1].folder()).expect("it is mounted");
+    nix::unistd::syncfs(&sync).expect("the drive works");
+    drop(sync);
+    slow.suspend();
+    let mut removal = take_out(&going);
+    for device in [&writes, &beside] {
+        wait_until("the device is lost", || device.now()["state"] == "lost");
+    }
+    beside.retarget(other.path());
+    assert!(removal.goes_on(), "the file system has written all out");
+    slow.resume();
+    removal.succeeds_in(LONG);
+    // Nobody has its file system shut down any more.
+    assert_eq!(beside.now()["state"], "live");
+    std::fs::write(mounts[1].folder().join("more"), "x").expect("the file system goes on");
+    drop(mounts);
+    beside.unmap();
+}
+
+/// The loss of a device is told once its users know, and they may have much to write.
+fn a_device_with_the_number_of_one_that_was_lost_is_not_told_as_lost() {
+    const LONG: Duration = Duration::from_secs(20);
+    let _module = Module::load();
+    let going = NullDrive::make_named("pulled", 64);
+    let slow = Dm::linear("slow", &flash(0).path, 32 * MIB);
+    let first = Device::map("first", going.path());
+    let above = Device::map_with("above", &slow.path(), &["--to", first.path()]);
+    let mount = with_something_to_write(&above);
+    let events = Events::listen();
+    events.present();
+    slow.suspend();
+    let mut removal = take_out(&going);
+    wait_until("the devices are lost", || {
+        [&first, &above]
+            .iter()
+            .all(|device| device.now()["state"] == "lost")
+    });
+    let number = first.shown()["id"].clone();
+    first.force_unmap();
+    let second = Device::map("second", &flash(1).path);
+    assert_eq!(second.shown()["id"], number);
+    // Nobody is told of this; what is told of the device after it is news to the programs.
+    run(&format!("blockdev --setro {}", second.path()));
+    assert!(removal.goes_on(), "the file system has written all out");
+    slow.resume();
+    removal.succeeds_in(LONG);
+    let last = Device::map("last", &flash(2).path);
+    loop {
+        let event = events.next();
+        if event["device"]["name"] == "last" {
+            break;
+        }
+        let told = (&event["event"], &event["device"]["name"]);
+        assert_ne!(told, (&"lost".into(), &"second".into()), "{event}");
+    }
+    drop((mount, last));
 }
 
 fn a_joined_device_is_lost_with_one_of_its_drives() {
