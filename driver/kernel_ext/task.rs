@@ -12,9 +12,9 @@ use core::{
     ptr::{NonNull, null_mut},
     sync::atomic::{AtomicPtr, Ordering},
 };
-use kernel::{alloc::AllocError, prelude::*, types::Opaque};
+use kernel::{alloc::AllocError, prelude::*, sync::rcu, types::Opaque};
 
-/// The queue of the tasks; null before [`start`] and after the drop of [`Running`].
+/// The queue of the tasks; null before [`start`], and once [`Running`] is dropped. Who reads it under RCU may use it as long.
 static QUEUE: AtomicPtr<bindings::workqueue_struct> = AtomicPtr::new(null_mut());
 
 /// A queue for what I/O waits for: however many tasks wait for drives, it goes on. As `QUEUE` otherwise.
@@ -24,10 +24,21 @@ static IO_QUEUE: AtomicPtr<bindings::workqueue_struct> = AtomicPtr::new(null_mut
 ///
 /// # Invariants
 ///
-/// The queues are those in [`QUEUE`] and [`IO_QUEUE`], not destroyed yet.
+/// The queues are those in [`QUEUE`] and [`IO_QUEUE`], which nobody else changes until it is dropped.
 pub(crate) struct Running {
     _tasks: Queue,
     _io: Queue,
+}
+
+impl Drop for Running {
+    /// Sleeps until the tasks have ended.
+    fn drop(&mut self) {
+        // Last that by which `start` knows of us.
+        IO_QUEUE.store(null_mut(), Ordering::Release);
+        QUEUE.store(null_mut(), Ordering::Release);
+        // Who has found a queue there has put its work in. The queues go after this, and drain first.
+        rcu::synchronize_rcu();
+    }
 }
 
 /// A work queue.
@@ -49,8 +60,7 @@ impl Queue {
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        // What still runs may spawn until it ends: the queue drains first.
-        // SAFETY: By the type invariant it is ours.
+        // SAFETY: By the type invariant it is ours. It drains first; nobody finds it any more to put work in.
         unsafe { bindings::destroy_workqueue(self.0.as_ptr()) };
     }
 }
@@ -85,9 +95,18 @@ struct Task<F> {
     run: Option<(F, ModulePin)>,
 }
 
-/// The queue for what I/O waits for, while tasks can be spawned.
-pub(super) fn io_queue() -> Option<NonNull<bindings::workqueue_struct>> {
-    NonNull::new(IO_QUEUE.load(Ordering::Acquire))
+/// Queues `work` for what I/O waits for, while tasks can be spawned; does nothing else. Any context.
+///
+/// # Safety
+///
+/// `work` must be initialised, and live until it has ended.
+pub(super) unsafe fn queue_for_io(work: *mut bindings::delayed_work) {
+    let _reading = rcu::read_lock();
+    if let Some(queue) = NonNull::new(IO_QUEUE.load(Ordering::Acquire)) {
+        // SAFETY: It was found under RCU, so it is not destroyed before the end of the critical section; the work is
+        // initialised by the contract of this function.
+        unsafe { bindings::shunt_queue_work(queue.as_ptr(), work) };
+    }
 }
 
 /// Runs `run` soon, in a thread of the kernel, without I/O for its allocations. May sleep.
@@ -97,19 +116,23 @@ pub(super) fn io_queue() -> Option<NonNull<bindings::workqueue_struct>> {
 ///
 /// # Errors
 ///
-/// `ENOMEM`; `ENODEV` if the module goes.
+/// `ENOMEM`; `ENODEV` if the module goes, or tasks cannot be spawned yet or any more.
 #[inline(never)]
 pub(crate) fn spawn<F: FnOnce(ModulePin) + Send + 'static>(run: F) -> Result {
     let pin = ModulePin::new()?;
-    let queue = NonNull::new(QUEUE.load(Ordering::Acquire)).ok_or(ENODEV)?;
     let task = Task {
         work: Opaque::uninit(),
         run: Some((run, pin)),
     };
-    let task = KBox::leak(KBox::new(task, GFP_KERNEL).map_err(|AllocError| ENOMEM)?);
+    let task = KBox::new(task, GFP_KERNEL).map_err(|AllocError| ENOMEM)?;
+    // Unlocked before the task is dropped, if it comes to that.
+    let _reading = rcu::read_lock();
+    let queue = NonNull::new(QUEUE.load(Ordering::Acquire)).ok_or(ENODEV)?;
+    let task = KBox::leak(task);
     // SAFETY: The work lies in its box and is not in use.
     unsafe { bindings::shunt_init_work(task.work.get(), Some(task_callback::<F>)) };
-    // SAFETY: The pin keeps the module, and with it its queue; the work was initialised above.
+    // SAFETY: The queue was found under RCU, so it is not destroyed before the end of the critical section; the work was
+    // initialised above.
     unsafe { bindings::shunt_queue_task(queue.as_ptr(), task.work.get()) };
     Ok(())
 }

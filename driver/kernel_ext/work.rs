@@ -94,11 +94,8 @@ impl<T: Run> Work<T> {
 
     /// Runs it soon, on the module's queue for what I/O waits for. Any context.
     pub(crate) fn queue_for_io(&self) {
-        let Some(queue) = task::io_queue() else {
-            return;
-        };
-        // SAFETY: By the type invariant the work is initialised; the queue is there as long as the module.
-        unsafe { bindings::shunt_queue_work(queue.as_ptr(), self.0.as_ref().work.get()) };
+        // SAFETY: By the type invariant the work is initialised; the drop waits until it has ended.
+        unsafe { task::queue_for_io(self.0.as_ref().work.get()) };
     }
 
     /// Waits until it has ended, if it is queued or runs. Sleeps.
