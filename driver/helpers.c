@@ -37,9 +37,10 @@ struct workqueue_struct *shunt_alloc_io_queue(void)
 	return alloc_workqueue("shunt_io", WQ_MEM_RECLAIM | WQ_UNBOUND, 1);
 }
 
-void shunt_queue_work(struct workqueue_struct *queue, struct delayed_work *work)
+void shunt_queue_work(struct workqueue_struct *queue, struct delayed_work *work,
+		      unsigned int ms)
 {
-	queue_delayed_work(queue, work, 0);
+	queue_delayed_work(queue, work, msecs_to_jiffies(ms));
 }
 
 void shunt_queue_delayed_work(struct delayed_work *work, unsigned int ms)

@@ -81,7 +81,8 @@ struct workqueue_struct *shunt_alloc_io_queue(void);
 struct workqueue_struct *shunt_alloc_task_queue(bool reclaim);
 void shunt_init_work(struct work_struct *work, work_func_t func);
 void shunt_queue_task(struct workqueue_struct *queue, struct work_struct *work);
-void shunt_queue_work(struct workqueue_struct *queue, struct delayed_work *work);
+void shunt_queue_work(struct workqueue_struct *queue, struct delayed_work *work,
+		      unsigned int ms);
 
 mempool_t *shunt_mempool_create_kmalloc(int min, size_t size);
 void *shunt_mempool_alloc(mempool_t *pool, gfp_t gfp);

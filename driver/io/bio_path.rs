@@ -94,14 +94,17 @@ impl Io {
     pub(crate) fn new(contexts: Arc<Contexts<Measured>>, disk_stats: bool) -> Result<Self> {
         Ok(Self {
             hooks: Hooks::new(DeviceStats::new(disk_stats)?, contexts)?,
-            held: Work::new(Held::new()?)?,
-            flush_first: Work::new(FlushFirst::new()?)?,
+            held: Work::for_io(Held::new()?)?,
+            flush_first: Work::alone(FlushFirst::new()?)?,
         })
     }
 
-    /// Gets what [`set_table`](Self::set_table) of `table` needs, by one task at a time. Sleeps.
+    /// Gets what [`set_table`](Self::set_table) of `table` needs. Sleeps.
     pub(crate) fn prepare(&self, table: &Table) -> Result<(), AllocError> {
-        self.flush_first.prepare(table)
+        match table.drives().nth(1) {
+            Some(_) => self.flush_first.make_queue(),
+            None => Ok(()),
+        }
     }
 
     /// Follows a new table. The device must be frozen and drained. Sleeps.
@@ -113,7 +116,7 @@ impl Io {
 
     /// Has the bios that waited submitted again, in their order, by another task: a drive may keep it waiting. Any context.
     pub(crate) fn release(&self) {
-        self.held.queue_for_io();
+        self.held.queue(0);
     }
 
     /// Forwards the bios that waited, in their order, as zones want it. May sleep. The device must be frozen, and the path lead

@@ -19,7 +19,7 @@ use crate::{
             bio_list::BioList,
             bio_set::BioSet,
         },
-        work::{IoQueue, Run},
+        work::Run,
     },
     logic::extent::SECTOR,
     table::Table,
@@ -28,10 +28,9 @@ use crate::{
 };
 use core::sync::atomic::{AtomicUsize, Ordering};
 use kernel::{
-    alloc::AllocError,
     new_spinlock,
     prelude::*,
-    sync::{Arc, SetOnce, SpinLock},
+    sync::{Arc, SpinLock},
 };
 
 /// Forwards a bio, which is `kept` as it came until it ends if its end has to be looked at. Called in process context, by
@@ -48,13 +47,13 @@ pub(super) fn forward(io: &Io, mode: StatsMode, table: &Table, mut bio: OwnedBio
     if let Err(status) = io.track(mode, &mut bio, kept || zoned) {
         return bio.end(status);
     }
-    match (waits, io.flush_first.queue.as_ref()) {
-        (false, _) => send(table, bios, bio),
-        (true, Some(queue)) => {
+    match waits {
+        false => send(table, bios, bio),
+        true if io.flush_first.has_queue() => {
             io.flush_first.push(bio);
-            io.flush_first.queue_on(queue);
+            io.flush_first.queue(0);
         }
-        (true, None) => bio.end(Status::IOERR),
+        true => bio.end(Status::IOERR),
     }
 }
 
@@ -134,8 +133,6 @@ fn reset_all(table: &Table, bios: &BioSet, bio: OwnedBio) {
 
 /// Bios that wait for a flush of every drive.
 pub(super) struct FlushFirst {
-    /// Where the flushes are waited for; there once a table has had more than one drive.
-    queue: SetOnce<IoQueue>,
     waiting: Pin<KBox<SpinLock<Waiting>>>,
     /// Bios that wait, or are just being sent.
     count: AtomicUsize,
@@ -155,18 +152,9 @@ impl FlushFirst {
             bios: BioList::new(),
         };
         Ok(Self {
-            queue: SetOnce::new(),
             waiting: KBox::pin_init(new_spinlock!(waiting), GFP_KERNEL)?,
             count: AtomicUsize::new(0),
         })
-    }
-
-    /// Gets what [`set_table`](Self::set_table) of `table` needs, by one task at a time. Sleeps.
-    pub(super) fn prepare(&self, table: &Table) -> Result<(), AllocError> {
-        if table.drives().nth(1).is_some() && self.queue.as_ref().is_none() {
-            self.queue.populate(IoQueue::new()?);
-        }
-        Ok(())
     }
 
     /// Flushes the drives of `table` from now on. No bio may be waiting.

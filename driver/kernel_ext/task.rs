@@ -95,17 +95,17 @@ struct Task<F> {
     run: Option<(F, ModulePin)>,
 }
 
-/// Queues `work` for what I/O waits for, while tasks can be spawned; does nothing else. Any context.
+/// Queues `work` after `ms` for what I/O waits for, if tasks can be spawned. Any context.
 ///
 /// # Safety
 ///
 /// `work` must be initialised, and live until it has ended.
-pub(super) unsafe fn queue_for_io(work: *mut bindings::delayed_work) {
+pub(super) unsafe fn queue_for_io(work: *mut bindings::delayed_work, ms: u32) {
     let _reading = rcu::read_lock();
     if let Some(queue) = NonNull::new(IO_QUEUE.load(Ordering::Acquire)) {
         // SAFETY: It was found under RCU, so it is not destroyed before the end of the critical section; the work is
         // initialised by the contract of this function.
-        unsafe { bindings::shunt_queue_work(queue.as_ptr(), work) };
+        unsafe { bindings::shunt_queue_work(queue.as_ptr(), work, ms) };
     }
 }
 

@@ -9,7 +9,7 @@
 
 use super::{bindings, noio::NoIo, task};
 use core::ptr::NonNull;
-use kernel::{alloc::AllocError, prelude::*, types::Opaque};
+use kernel::{alloc::AllocError, prelude::*, sync::SetOnce, types::Opaque};
 
 /// What runs.
 pub(crate) trait Run: Send + Sync + 'static {
@@ -24,7 +24,7 @@ pub(crate) trait Run: Send + Sync + 'static {
 /// # Invariants
 ///
 /// The pointer came from `alloc_workqueue`, and the queue is not destroyed yet.
-pub(crate) struct IoQueue(NonNull<bindings::workqueue_struct>);
+struct IoQueue(NonNull<bindings::workqueue_struct>);
 
 // SAFETY: A work queue belongs to no task.
 unsafe impl Send for IoQueue {}
@@ -33,7 +33,7 @@ unsafe impl Sync for IoQueue {}
 
 impl IoQueue {
     /// A queue without work. Sleeps.
-    pub(crate) fn new() -> Result<Self, AllocError> {
+    fn new() -> Result<Self, AllocError> {
         // SAFETY: There is nothing to uphold but to be in process context.
         let queue = unsafe { bindings::shunt_alloc_io_queue() };
         // INVARIANT: It is not null, so it was made.
@@ -49,10 +49,50 @@ impl Drop for IoQueue {
     }
 }
 
+/// Where work runs. The work queues of C have one task at a time run what is queued on one of them, and wait for that as it is
+/// cancelled; of what runs on two they know the last.
+enum Queue {
+    /// On that of the kernel for whatever may wait.
+    Common,
+    /// On that of the module for what I/O waits for.
+    Io,
+    /// On one of its own, once that is there.
+    Own(SetOnce<IoQueue>),
+}
+
+/// # Invariants
+///
+/// `work` is only queued on `queue`.
 #[repr(C)]
 struct Inner<T: Run> {
     work: Opaque<bindings::delayed_work>,
     data: T,
+    queue: Queue,
+}
+
+impl<T: Run> Inner<T> {
+    /// Runs it after `ms`, unless it is queued already, or has to have a queue that is not there. Any context.
+    ///
+    /// # Safety
+    ///
+    /// The work must be initialised.
+    unsafe fn queue(&self, ms: u32) {
+        let work = self.work.get();
+        // INVARIANT: What `queue` is does not change, nor which queue that is, once it is there.
+        match &self.queue {
+            // SAFETY: By the contract of this function the work is initialised; the drop waits until it has ended.
+            Queue::Common => unsafe { bindings::shunt_queue_delayed_work(work, ms) },
+            // SAFETY: By the contract of this function the work is initialised; the drop waits until it has ended.
+            Queue::Io => unsafe { task::queue_for_io(work, ms) },
+            Queue::Own(queue) => {
+                if let Some(queue) = queue.as_ref() {
+                    // SAFETY: By the contract of this function the work is initialised, and by its type invariant the
+                    // queue, which goes after the work has been cancelled.
+                    unsafe { bindings::shunt_queue_work(queue.0.as_ptr(), work, ms) };
+                }
+            }
+        }
+    }
 }
 
 /// Data, and work on it.
@@ -68,12 +108,27 @@ unsafe impl<T: Run> Send for Work<T> {}
 unsafe impl<T: Run> Sync for Work<T> {}
 
 impl<T: Run> Work<T> {
-    /// Work on `data` that has not been queued. May sleep.
+    /// Work on `data` that has not been queued, and may wait for that of others. May sleep.
     pub(crate) fn new(data: T) -> Result<Self, AllocError> {
+        Self::on(Queue::Common, data)
+    }
+
+    /// Work that I/O waits for: it goes on when memory is short, unless the work of others does not. May sleep.
+    pub(crate) fn for_io(data: T) -> Result<Self, AllocError> {
+        Self::on(Queue::Io, data)
+    }
+
+    /// Work that I/O waits for, whatever the work of others waits for; it needs [`Self::make_queue`]. May sleep.
+    pub(crate) fn alone(data: T) -> Result<Self, AllocError> {
+        Self::on(Queue::Own(SetOnce::new()), data)
+    }
+
+    fn on(queue: Queue, data: T) -> Result<Self, AllocError> {
         let inner = KBox::new(
             Inner {
                 work: Opaque::uninit(),
                 data,
+                queue,
             },
             GFP_KERNEL,
         )?;
@@ -83,31 +138,38 @@ impl<T: Run> Work<T> {
         Ok(Self(NonNull::from(KBox::leak(inner))))
     }
 
-    /// Runs it soon on `queue`. Any context.
-    pub(crate) fn queue_on(&self, queue: &IoQueue) {
-        // SAFETY: By the type invariant the work is initialised.
-        let work = unsafe { self.0.as_ref() }.work.get();
-        // SAFETY: By the type invariants both are initialised. Whichever goes first waits: the queue until its work has
-        // ended, the work until it is on no queue.
-        unsafe { bindings::shunt_queue_work(queue.0.as_ptr(), work) };
+    fn inner(&self) -> &Inner<T> {
+        // SAFETY: By the type invariant it lives as long as `self`.
+        unsafe { self.0.as_ref() }
     }
 
-    /// Runs it soon, on the module's queue for what I/O waits for. Any context.
-    pub(crate) fn queue_for_io(&self) {
-        // SAFETY: By the type invariant the work is initialised; the drop waits until it has ended.
-        unsafe { task::queue_for_io(self.0.as_ref().work.get()) };
+    /// Makes the queue of its own, if it has to have one that is not there. Sleeps.
+    pub(crate) fn make_queue(&self) -> Result<(), AllocError> {
+        if let (Queue::Own(queue), false) = (&self.inner().queue, self.has_queue()) {
+            // Somebody else may have been faster.
+            queue.populate(IoQueue::new()?);
+        }
+        Ok(())
+    }
+
+    /// Whether there is a queue for it. Any context.
+    pub(crate) fn has_queue(&self) -> bool {
+        match &self.inner().queue {
+            Queue::Common | Queue::Io => true,
+            Queue::Own(queue) => queue.as_ref().is_some(),
+        }
     }
 
     /// Waits until it has ended, if it is queued or runs. Sleeps.
     pub(crate) fn wait(&self) {
         // SAFETY: By the type invariant the work is initialised.
-        unsafe { bindings::flush_delayed_work(self.0.as_ref().work.get()) };
+        unsafe { bindings::flush_delayed_work(self.inner().work.get()) };
     }
 
-    /// Runs it after `ms`, unless it is queued already. Any context.
+    /// Runs it after `ms`, unless it is queued already. Does nothing without a queue. Any context.
     pub(crate) fn queue(&self, ms: u32) {
         // SAFETY: By the type invariant the work is initialised.
-        unsafe { bindings::shunt_queue_delayed_work(self.0.as_ref().work.get(), ms) };
+        unsafe { self.inner().queue(ms) };
     }
 }
 
@@ -115,15 +177,15 @@ impl<T: Run> core::ops::Deref for Work<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: By the type invariant it lives as long as `self`.
-        unsafe { &self.0.as_ref().data }
+        &self.inner().data
     }
 }
 
 impl<T: Run> Drop for Work<T> {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant the work is initialised. It does not run any more then.
-        unsafe { bindings::cancel_delayed_work_sync(self.0.as_ref().work.get()) };
+        // SAFETY: By the type invariant the work is initialised. It is only queued on one queue, so it does not run any more
+        // then.
+        unsafe { bindings::cancel_delayed_work_sync(self.inner().work.get()) };
         // SAFETY: It came from a `KBox`.
         drop(unsafe { KBox::from_raw(self.0.as_ptr()) });
     }
@@ -142,6 +204,6 @@ unsafe extern "C" fn work_callback<T: Run>(work: *mut bindings::work_struct) {
     if let Some(ms) = inner.data.run() {
         // SAFETY: The work was initialised by `Work::new`, and is there while it runs; `cancel_delayed_work_sync()` in
         // its drop disables it until it has ended, so that it is not queued then.
-        unsafe { bindings::shunt_queue_delayed_work(inner.work.get(), ms) };
+        unsafe { inner.queue(ms) };
     }
 }
