@@ -333,15 +333,15 @@ impl<T: Operations> BioDisk<T> {
     /// Lets the requests of a queue that has them wait there, until [`Self::release_requests`]. Any context.
     pub(crate) fn hold_requests(&self) {
         if let Some(requests) = &self.requests {
-            // SAFETY: By the type invariant the disk, and with it its queue, is live.
+            // SAFETY: The disk was made with these tags, and by the type invariant is live.
             unsafe { requests.hold(self.queue()) };
         }
     }
 
-    /// Undoes one [`Self::hold_requests`]. Any context.
+    /// Undoes [`Self::hold_requests`], if they are held; requests that wait for the end of a [`Frozen`] go on waiting. Any context.
     pub(crate) fn release_requests(&self) {
         if let Some(requests) = &self.requests {
-            // SAFETY: By the type invariant the disk, and with it its queue, is live.
+            // SAFETY: The disk was made with these tags, and by the type invariant is live.
             unsafe { requests.release(self.queue()) };
         }
     }

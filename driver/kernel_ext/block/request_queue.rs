@@ -18,7 +18,7 @@ use core::{
     marker::PhantomData,
     mem::MaybeUninit,
     ptr::{NonNull, null_mut},
-    sync::atomic::{AtomicU8, AtomicU32, Ordering},
+    sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
 };
 use kernel::{error::to_result, prelude::*, sync::LockClassKey, types::Opaque};
 
@@ -29,7 +29,8 @@ const DEPTH: c_uint = 128;
 ///
 /// # Invariants
 ///
-/// `tags` is an initialised tag set, whose `driver_data` points to the `Inner` that it is in, in a `KBox`.
+/// - `tags` is an initialised tag set, whose `driver_data` points to the `Inner` that it is in, in a `KBox`.
+/// - While `held`, the queue with this tag set is quiesced once more than each [`Quiesced`] has it.
 pub(super) struct RequestQueue<T: Operations> {
     inner: NonNull<Inner>,
     _operations: PhantomData<T>,
@@ -38,6 +39,7 @@ pub(super) struct RequestQueue<T: Operations> {
 #[pin_data]
 struct Inner {
     tags: Opaque<bindings::blk_mq_tag_set>,
+    held: AtomicBool,
     bios: BioSet,
     /// Of the locks of the queue's flushes. A flush of the drive below ends ours while it holds the lock of its own: to
     /// lockdep it is another lock because it is of another class, which queues do not have by themselves.
@@ -64,6 +66,7 @@ impl<T: Operations> RequestQueue<T> {
         let inner = KBox::try_pin_init(
             try_pin_init!(Inner {
                 tags: Opaque::zeroed(),
+                held: AtomicBool::new(false),
                 bios: BioSet::new()?,
                 flush_locks <- LockClassKey::new_dynamic(),
             }),
@@ -117,8 +120,8 @@ impl<T: Operations> RequestQueue<T> {
         patience: &Patience,
     ) -> Result<Quiesced<'_>> {
         // SAFETY: By the contract of this function the queue is live.
-        unsafe { self.hold(queue) };
-        // INVARIANT: It is live by the contract of this function, and was held once for the value.
+        unsafe { bindings::blk_mq_quiesce_queue_nowait(queue) };
+        // INVARIANT: It is live by the contract of this function, and was quiesced once for the value.
         let quiesced = Quiesced(queue, PhantomData);
         // SAFETY: By the type invariant the tag set is initialised.
         let cookie = unsafe { bindings::shunt_quiesce_start(self.tags()) };
@@ -127,24 +130,38 @@ impl<T: Operations> RequestQueue<T> {
         Ok(quiesced)
     }
 
+    fn held(&self) -> &AtomicBool {
+        // SAFETY: By the type invariant it lives as long as `self`.
+        &unsafe { self.inner.as_ref() }.held
+    }
+
     /// Lets requests of `queue` that are not being carried out yet wait, until [`Self::release`]. Any context.
     ///
     /// # Safety
     ///
-    /// `queue` must be live.
+    /// `queue` must have this tag set, and be live.
     pub(super) unsafe fn hold(&self, queue: *mut bindings::request_queue) {
+        // Before anybody can release it: that must not undo what a `Quiesced` needs.
         // SAFETY: By the contract of this function the queue is live.
         unsafe { bindings::blk_mq_quiesce_queue_nowait(queue) };
+        // INVARIANT: It was quiesced for this.
+        if self.held().swap(true, Ordering::AcqRel) {
+            // SAFETY: By the contract of this function the queue is live. It was held already, and was quiesced once above.
+            unsafe { bindings::blk_mq_unquiesce_queue(queue) };
+        }
     }
 
-    /// Undoes one [`Self::hold`]. Any context.
+    /// Undoes [`Self::hold`], if it is held; leaves each [`Quiesced`] as it is. Any context.
     ///
     /// # Safety
     ///
-    /// `queue` must be live.
+    /// `queue` must have this tag set, and be live.
     pub(super) unsafe fn release(&self, queue: *mut bindings::request_queue) {
-        // SAFETY: By the contract of this function the queue is live; too many of these are ignored by the C side.
-        unsafe { bindings::blk_mq_unquiesce_queue(queue) };
+        // INVARIANT: Whoever takes the mark away undoes what it stands for.
+        if self.held().swap(false, Ordering::AcqRel) {
+            // SAFETY: By the contract of this function the queue is live. By the type invariant it was quiesced for the mark.
+            unsafe { bindings::blk_mq_unquiesce_queue(queue) };
+        }
     }
 }
 
@@ -152,12 +169,12 @@ impl<T: Operations> RequestQueue<T> {
 ///
 /// # Invariants
 ///
-/// `.0` is live, and held once for this value.
+/// `.0` is live, and quiesced once for this value.
 pub(super) struct Quiesced<'a>(*mut bindings::request_queue, PhantomData<&'a ()>);
 
 impl Drop for Quiesced<'_> {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant the queue is live and held.
+        // SAFETY: By the type invariant the queue is live, and quiesced for this.
         unsafe { bindings::blk_mq_unquiesce_queue(self.0) };
     }
 }
