@@ -425,9 +425,9 @@ impl<'a> Turn<'a> {
         patience: &Patience,
     ) -> Result<(), Refused> {
         let device = self.device;
-        let mut frozen = self.freeze(patience)?;
+        let frozen = self.freeze(patience)?;
         self.drain(old, patience)?;
-        frozen.leave_drives().map_err(|_| Refused::UnknownKeys)?;
+        let mut frozen = frozen.leave_drives().map_err(|_| Refused::UnknownKeys)?;
         frozen.set_limits(limits, patience)?;
         let path = frozen.path_mut();
         if !matches!(path.route, Route::Held) {

@@ -50,7 +50,7 @@ pub(crate) trait Operations: Sized {
     type Data: Send + Sync;
     /// Where it sends bios, until [`Frozen::path_mut`] replaces it.
     type Path: Send + Sync;
-    /// What the disk stands on, until [`Frozen::set_drives`] replaces it.
+    /// What the disk stands on, until [`Left::set_drives`] replaces it.
     type Drives: Drives;
 
     /// Takes a bio that lies within the disk.
@@ -476,7 +476,7 @@ pub(crate) struct Frozen<'a, T: Operations> {
     guard: Guard<'a, u64, MutexBackend>,
 }
 
-impl<T: Operations> Frozen<'_, T> {
+impl<'a, T: Operations> Frozen<'a, T> {
     /// Where bios are sent.
     pub(crate) fn path_mut(&mut self) -> &mut T::Path {
         // SAFETY: By the type invariant no bio is being submitted, and `changing` is held, so nobody else has a
@@ -484,19 +484,35 @@ impl<T: Operations> Frozen<'_, T> {
         unsafe { &mut *self.disk.private().get_ref().path.get() }
     }
 
-    /// Has the drives forget the keys of the disk, before it stands on others. Sleeps. No bio may be on
-    /// its way.
+    /// Has the drives forget the keys of the disk, so that it may stand on others. Sleeps. What is on its way must have ended:
+    /// a key that is in use may stay in the drive.
     ///
     /// # Errors
     ///
     /// `EBUSY` if they may have keys that are not known; the disk can still be used as it is.
-    pub(crate) fn leave_drives(&mut self) -> Result {
-        self.disk.below().leave()
+    pub(crate) fn leave_drives(self) -> Result<Left<'a, T>> {
+        self.disk.below().leave()?;
+        // INVARIANT: They were left; no bio that brings a key is submitted until it is dropped.
+        Ok(Left(self))
+    }
+}
+
+/// A disk to which no bio can be submitted, and whose drives have forgotten its keys.
+///
+/// # Invariants
+///
+/// The drives were left since it was frozen.
+pub(crate) struct Left<'a, T: Operations>(Frozen<'a, T>);
+
+impl<T: Operations> Left<'_, T> {
+    /// Has those who ask the disk for its drives get others. Sleeps.
+    pub(crate) fn set_drives(&mut self, drives: T::Drives) {
+        self.0.disk.below().set_drives(drives);
     }
 
-    /// Has those who ask the disk for its drives get others. Sleeps. The old ones must have been left.
-    pub(crate) fn set_drives(&mut self, drives: T::Drives) {
-        self.disk.below().set_drives(drives);
+    /// Where bios are sent.
+    pub(crate) fn path_mut(&mut self) -> &mut T::Path {
+        self.0.path_mut()
     }
 
     /// Changes what the disk can take, but for what its user set. Sleeps.
@@ -508,15 +524,15 @@ impl<T: Operations> Frozen<'_, T> {
     ///
     /// `EINVAL` if the block layer does not take the limits; as of [`Patience::check`].
     pub(crate) fn set_limits(&mut self, limits: &mut QueueLimits, patience: &Patience) -> Result {
-        if self.disk.requests.is_some() {
+        if self.0.disk.requests.is_some() {
             limits.for_requests();
         }
-        let queue = self.disk.queue();
+        let queue = self.0.disk.queue();
         // SAFETY: The queue is live as long as the disk.
         let lock = unsafe { &raw mut (*queue).limits_lock };
         // SAFETY: The lock is that of a live queue.
         patience.wait(|| unsafe { bindings::shunt_mutex_trylock(lock) })?;
-        limits.keep_user_settings(self.disk.device());
+        limits.keep_user_settings(self.0.disk.device());
         // SAFETY: The lock is held; the function unlocks it.
         to_result(unsafe { bindings::queue_limits_commit_update(queue, limits.as_raw()) })
     }
