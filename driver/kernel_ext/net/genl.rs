@@ -337,7 +337,8 @@ impl<C: Context> Family<C> {
         // SAFETY: The family is static and complete.
         let registered = to_result(unsafe { bindings::genl_register_family(self.as_raw()) });
         if let Err(error) = registered {
-            self.give_back();
+            // SAFETY: Generic netlink has not taken it, and this task alone may try to.
+            unsafe { self.give_back() };
             return Err(error);
         }
         Ok(Registration(self))
@@ -348,14 +349,22 @@ impl<C: Context> Family<C> {
         self.groups
     }
 
-    /// Gives back what the operations work on. The family must not be registered with generic netlink any more.
-    fn give_back(&self) {
+    /// Gives back what the operations work on, once nobody uses it through [`Self::with`]. Sleeps.
+    ///
+    /// # Safety
+    ///
+    /// `registered` must be set by [`Self::register`], for a value that is given up here; generic netlink must not know the
+    /// family, or not any more.
+    unsafe fn give_back(&self) {
+        // INVARIANT: By the contract of this function the family is not registered.
         let context = self.context.swap(core::ptr::null_mut(), Ordering::SeqCst);
         while self.users.load(Ordering::SeqCst) != 0 {
             sleep_us(100);
         }
         if !context.is_null() {
-            // SAFETY: By the type invariant it is an `Arc<C>`; no operation runs, and whoever used it has been waited for.
+            // SAFETY: `register` has stored a foreign `Arc<C>`, and it was taken away above, so nobody else gives it back. By
+            // the contract of this function no operation borrows it. Each `with` counts itself before it looks, and all of
+            // this is in one order: whoever looked before it was taken away has been counted, and waited for.
             drop(unsafe { Arc::<C>::from_foreign(context.cast()) });
         }
         self.registered.store(false, Ordering::SeqCst);
@@ -399,7 +408,8 @@ impl<C: Context> Drop for Registration<C> {
     fn drop(&mut self) {
         // SAFETY: The family was registered. This waits for the operations that run.
         unsafe { bindings::genl_unregister_family(self.0.as_raw()) };
-        self.0.give_back();
+        // SAFETY: It was registered by `register`, for this value, and is not any more.
+        unsafe { self.0.give_back() };
     }
 }
 
