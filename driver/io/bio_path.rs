@@ -148,9 +148,8 @@ impl Io {
                     return bio.end(status);
                 }
                 let sector = target.extent().map(bio.sector());
-                bio.redirect_untold(target.device(), sector);
-                // In the drive's queue, or else a retarget would not know of it.
-                bio.submit_at_once();
+                // In the drive's queue when it returns, or else a retarget would not know of it.
+                bio.send_at_once(target.device(), sector);
             }
             Route::One(target) | Route::Tracked(target) => {
                 self.forward_tracked(path.stats_mode, target, bio, false)
@@ -184,8 +183,7 @@ impl Io {
             return bio.end(status);
         }
         let sector = target.extent().map(bio.sector());
-        bio.redirect(target.device(), sector);
-        bio.submit();
+        bio.send(target.device(), sector);
     }
 
     /// Begins to measure a bio, and to track it until it ends, whatever is measured: so that a

@@ -78,8 +78,7 @@ fn send(table: &Table, bios: &BioSet, mut bio: OwnedBio) {
         }
         let sector = target.extent().map(place.sector);
         if sectors <= place.room {
-            bio.redirect(target.device(), sector);
-            return bio.submit();
+            return bio.send(target.device(), sector);
         }
         if !bio.has_data() {
             let mut shares = table.shares(bio.sector(), sectors);
@@ -93,10 +92,7 @@ fn send(table: &Table, bios: &BioSet, mut bio: OwnedBio) {
         }
         bio.clear_polled();
         match bios.split(&mut bio, place.room as u32) {
-            Ok(mut front) => {
-                front.redirect(target.device(), sector);
-                front.submit();
-            }
+            Ok(front) => front.send(target.device(), sector),
             Err(status) => return bio.end(status),
         }
     }

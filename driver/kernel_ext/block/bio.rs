@@ -263,37 +263,52 @@ impl OwnedBio {
         ManuallyDrop::new(self).0.as_raw()
     }
 
-    /// Points the bio at `sector` (units of 512 bytes) of `device`, and tells whoever follows it.
-    ///
-    /// As [`Self::redirect_untold`].
-    #[inline(always)]
-    pub(crate) fn redirect(&mut self, device: &BlockDevice, sector: u64) {
-        let bio = self.0.as_raw();
-        let before = self.sector();
-        // SAFETY: By the type invariant the bio is live and ours, and has a device.
-        let from = unsafe { (*bio).bi_bdev };
-        self.redirect_untold(device, sector);
-        if trace::is_on() {
-            // SAFETY: By the type invariant the bio is live and ours; the device that it leaves has submissions under way.
-            unsafe { trace::remapped(bio, from, before) };
-        }
-    }
-
-    /// Points the bio at `sector` (units of 512 bytes) of `device`.
+    /// Sends the bio to `sector` (units of 512 bytes) of `device`, and tells whoever follows it. May sleep.
     ///
     /// The bio is changed in place, as NVMe multipath does: no clone, no allocation. Once it has
     /// ended, its submitter may not rely on where it points.
     ///
-    /// `device` must stay open until the bio has ended; no type sees to that.
+    /// The borrow keeps `device` until it has the bio. It must stay open until the bio has ended, too, and no type sees to that:
+    /// whoever closes it has tracked the bio ([`Hooks`](super::hook::Hooks)), or drains the device before.
     #[inline(always)]
-    pub(crate) fn redirect_untold(&mut self, device: &BlockDevice, sector: u64) {
+    pub(crate) fn send(mut self, device: &BlockDevice, sector: u64) {
+        let bio = self.0.as_raw();
+        let before = self.sector();
+        // SAFETY: By the type invariant the bio is live and ours, and has a device.
+        let from = unsafe { (*bio).bi_bdev };
+        self.redirect(device, sector);
+        if trace::is_on() {
+            // SAFETY: By the type invariant the bio is live and ours; the device that it leaves has submissions under way.
+            unsafe { trace::remapped(bio, from, before) };
+        }
+        self.submit();
+    }
+
+    /// As [`Self::send`], but `device` has the bio when this returns, which otherwise may be left to the task until it returns
+    /// to the block layer; and nobody is told.
+    #[inline(always)]
+    pub(crate) fn send_at_once(mut self, device: &BlockDevice, sector: u64) {
+        self.redirect(device, sector);
+        let task = current_task();
+        // SAFETY: The task runs here, and nobody else looks at its list of bios.
+        let kept = unsafe { (*task).bio_list };
+        // SAFETY: Without a list the block layer makes one for what is submitted.
+        unsafe { (*task).bio_list = null_mut() };
+        self.submit();
+        // SAFETY: It is what the task had, and whoever made it waits for us to return.
+        unsafe { (*task).bio_list = kept };
+    }
+
+    /// Points the bio at `sector` of `device`. To be submitted while `device` is borrowed.
+    #[inline(always)]
+    fn redirect(&mut self, device: &BlockDevice, sector: u64) {
         let bio = self.0.as_raw();
         // SAFETY: By the type invariant the bio is live and ours.
         unsafe { (*bio).bi_iter.bi_sector = sector };
         // As `bio_set_dev()` of include/linux/bio.h, without the call that a C helper would be.
         // SAFETY: By the type invariant the bio is live and ours.
         unsafe { (*bio).bi_flags &= !REDIRECT_CLEARS };
-        // SAFETY: By the type invariant the bio is live and ours; that `device` stays is up to the caller.
+        // SAFETY: By the type invariants the bio is live and ours, and `device` is live.
         unsafe { (*bio).bi_bdev = device.as_raw() };
         // SAFETY: By the type invariants the bio is live and ours, and `device`, which it points at, is live.
         unsafe { bindings::bio_associate_blkg(bio) };
@@ -329,20 +344,6 @@ impl OwnedBio {
     pub(crate) fn submit(self) {
         // SAFETY: By the type invariant the bio is live and has not ended; it is given up here.
         unsafe { bindings::submit_bio_noacct(self.into_raw()) };
-    }
-
-    /// Hands the bio to the device that it points at, which has it when this returns: [`Self::submit`] may leave that to
-    /// the task until it returns to the block layer. May sleep.
-    #[inline(always)]
-    pub(crate) fn submit_at_once(self) {
-        let task = current_task();
-        // SAFETY: The task runs here, and nobody else looks at its list of bios.
-        let kept = unsafe { (*task).bio_list };
-        // SAFETY: Without a list the block layer makes one for what is submitted.
-        unsafe { (*task).bio_list = null_mut() };
-        self.submit();
-        // SAFETY: It is what the task had, and whoever made it waits for us to return.
-        unsafe { (*task).bio_list = kept };
     }
 
     /// Ends the bio with `status`.
