@@ -252,17 +252,26 @@ impl Do for Get {
     }
 }
 
+/// How often room for a device is measured: it may get a longer table before it is written.
+const ATTEMPTS: u32 = 8;
+
 /// Shows the device that a request names, with what it can do or without.
 #[inline(never)]
 fn answer(control: &Control, request: &Request<'_>, caps: bool) -> Result<Answer, Refused> {
     let key = decode::said(request.attrs())?.key()?;
     control.registry.with(&key, |device| {
-        if !caps {
-            return reply(request, device);
+        for _ in 0..ATTEMPTS {
+            let (room, write): (_, fn(&mut Writer<'_>, &Device) -> Result) = match caps {
+                true => (encode::caps_room(device), encode::caps),
+                false => (encode::device_room(device), encode::device),
+            };
+            let mut reply = request.reply(room)?;
+            match write(&mut reply.writer(), device) {
+                Err(error) if error == EMSGSIZE => {}
+                written => return Ok(written.map(|()| Answer::Reply(reply))?),
+            }
         }
-        let mut reply = request.reply(encode::caps_room(device))?;
-        encode::caps(&mut reply.writer(), device)?;
-        Ok(Answer::Reply(reply))
+        Err(EMSGSIZE.into())
     })
 }
 
@@ -305,10 +314,6 @@ impl Do for Caps {
     fn run(control: &Control, request: &Request<'_>) -> Result<Answer, Refused> {
         answer(control, request, true)
     }
-}
-
-fn reply(request: &Request<'_>, device: &Device) -> Result<Answer, Refused> {
-    fill(request.reply(encode::device_room(device))?, device)
 }
 
 /// Completes a reply, which a command that changes something begins before: once the change has been made, there is nothing

@@ -3,6 +3,8 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use nix::fcntl::OFlag;
@@ -28,6 +30,7 @@ cases!("retarget":
     verified_io_goes_on_through_retargets_in_mode_off,
     verified_io_of_a_joined_device_goes_on_through_retargets,
     io_follows_the_device_from_drive_to_drive,
+    a_device_is_shown_whatever_table_it_gets_meanwhile,
     a_longer_table_grows_the_device,
     the_old_drive_is_free_at_once,
     each_retarget_is_told_once,
@@ -259,4 +262,50 @@ fn a_table_that_leads_back_to_the_device_is_refused() {
     Direct::open(top.path()).read(0, 4096);
     top.unmap();
     middle.unmap();
+}
+
+fn a_device_is_shown_whatever_table_it_gets_meanwhile() {
+    const SHOWS: u32 = 12_000;
+    let _module = Module::load();
+    let (one, other) = (flash(0).path, flash(1).path);
+    let _device = Device::map("vol0", &format!("{one},length=64M"));
+    let mut long = Vec::new();
+    for number in 0..64 {
+        let mut spec = TargetSpec::whole(other.clone());
+        spec.offset = number * MIB;
+        spec.length = Some(MIB);
+        long.push(spec);
+    }
+    let mut short = TargetSpec::whole(one);
+    short.length = Some(64 * MIB);
+    let done = AtomicBool::new(false);
+    let name = Selector::name("vol0");
+    thread::scope(|scope| {
+        let changes = scope.spawn(|| {
+            let mut client = Client::connect().expect("loaded");
+            let mut changes = 0;
+            while !done.load(Ordering::Relaxed) {
+                for targets in [long.clone(), vec![short.clone()]] {
+                    let change = DeviceChange::Retarget {
+                        targets,
+                        stripe: None,
+                    };
+                    client.change_device(&name, &change).expect("a retarget");
+                    changes += 1;
+                }
+            }
+            changes
+        });
+        let mut client = Client::connect().expect("loaded");
+        let refused = (0..SHOWS).filter_map(|_| client.device(&name).err());
+        let refused: Vec<_> = refused.collect();
+        done.store(true, Ordering::Relaxed);
+        let changes = changes.join().expect("the changes end");
+        let (count, why) = (refused.len(), refused.first());
+        assert!(
+            why.is_none(),
+            "{count} refused beside {changes} changes: {why:?}"
+        );
+        assert!(changes > 20, "only {changes} changes");
+    });
 }
