@@ -32,6 +32,9 @@ enum Command {
         /// Socket to listen on
         #[arg(long, value_name = "unix:///PATH", default_value = "unix:///csi/csi.sock", value_parser = socket)]
         endpoint: PathBuf,
+        /// Name of this node
+        #[arg(long, value_name = "NAME")]
+        node: String,
         /// What is logged: error, warn, info, debug
         #[arg(long, value_name = "LEVEL", default_value = "info")]
         log_level: LevelFilter,
@@ -88,11 +91,12 @@ fn carry_out(cli: Cli) -> Result<(), String> {
     match cli.command {
         Command::Serve {
             endpoint,
+            node,
             log_level,
         } => {
             log_to_stderr(log_level);
             end_on_signals().map_err(words)?;
-            let driver = Driver::start(&state).map_err(words)?;
+            let driver = Driver::start(node, &state).map_err(words)?;
             rpc::serve(&endpoint, Arc::new(driver)).map_err(words)
         }
         Command::Init { drives, pool } => {

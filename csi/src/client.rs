@@ -4,7 +4,7 @@
 use std::io;
 
 use hyper_util::rt::TokioIo;
-use prost::Message;
+pub use prost::Message;
 use tokio::{net::UnixStream, runtime::Runtime};
 use tonic::{
     Request, Status,

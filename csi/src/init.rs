@@ -53,7 +53,7 @@ pub(crate) fn init(state: &Path, path: &Path, pool: &str) -> Result<String, Stri
     }
     let disk =
         disk::of(&name).ok_or_else(|| format!("{shown} is empty, or something stands on it"))?;
-    let _turn = Pool::new(state).turn()?;
+    let turn = Pool::new(state).turn()?;
     if let Some(found) = table::read(&path)? {
         return match found.pool() {
             Some(its) if its == pool => Ok(format!("{shown} is in the pool {pool} already")),
@@ -65,7 +65,7 @@ pub(crate) fn init(state: &Path, path: &Path, pool: &str) -> Result<String, Stri
     }
     refuse_signatures(&path)?;
     free_of_users(&path)?;
-    write(&disk, pool)?;
+    write(&disk, pool, &turn)?;
     Ok(format!(
         "{shown} is in the pool {pool}; the driver zeroes it before it gives it out"
     ))
@@ -107,7 +107,7 @@ fn free_of_users(path: &Path) -> Result<(), String> {
 }
 
 /// Writes the mark, and behind it one piece that is freed: all the rest.
-fn write(disk: &disk::Disk, pool: &str) -> Result<(), String> {
+fn write(disk: &disk::Disk, pool: &str, lock: &fs::File) -> Result<(), String> {
     let end = disk.size.saturating_sub(GRAIN) / GRAIN * GRAIN;
     let rest = end.checked_sub(2 * GRAIN).filter(|rest| *rest > 0);
     let rest = rest.ok_or_else(|| format!("{} is too small", disk.path.display()))?;
@@ -121,7 +121,7 @@ fn write(disk: &disk::Disk, pool: &str) -> Result<(), String> {
             Entry::new(Kind::Freed, 2 * GRAIN, rest),
         ],
     };
-    table::write(&disk.path, &table)
+    table::write(&disk.path, &table, lock)
 }
 
 #[cfg(test)]

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The program `shunt-csi`: a CSI driver for one node. Wiring only.
 
-#![allow(dead_code, reason = "the RPCs that use it come next")]
-
+mod claim;
 mod cli;
+mod controller;
 mod device;
 mod driver;
+mod filesystem;
 mod identity;
 mod init;
 mod keeper;
 mod list;
+mod mount;
+mod node;
 mod pool;
 mod program;
 mod rpc;
+mod volume;
+mod wanted;
 
 use std::process::ExitCode;
 

@@ -36,13 +36,16 @@ pub(crate) struct Drive {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Drives(pub(crate) Vec<Drive>);
 
+/// The table of a drive of a pool, if it is one, and what told that it is that.
+type Known = (DriveId, Fingerprint, Option<Table>);
+
 /// The pools of this node.
 #[derive(Debug)]
 pub(crate) struct Pool {
     /// Held while a table is changed, against another driver on this node, too: one that is upgraded may still be there.
     lock: PathBuf,
     /// The tables as they were read, by path. One is read again when what the drive says of it has changed.
-    read: Mutex<HashMap<PathBuf, (DriveId, Fingerprint, Option<Table>)>>,
+    read: Mutex<HashMap<PathBuf, Known>>,
 }
 
 impl Pool {
@@ -94,13 +97,13 @@ impl Pool {
         &self,
         change: impl FnOnce(&mut Drives) -> Result<T, Status>,
     ) -> Result<T, Status> {
-        let _turn = self.turn().map_err(Status::internal)?;
+        let turn = self.turn().map_err(Status::internal)?;
         let before = self.drives();
         let mut drives = before.clone();
         let done = change(&mut drives)?;
         for (old, new) in before.0.iter().zip(&drives.0) {
             if old.table != new.table {
-                table::write(&new.path, &new.table).map_err(Status::internal)?;
+                table::write(&new.path, &new.table, &turn).map_err(Status::internal)?;
             }
         }
         Ok(done)

@@ -3,6 +3,7 @@
 
 use std::{
     ffi::OsStr,
+    fs::File,
     io::{ErrorKind, Write},
     process::{Command, Stdio},
     thread,
@@ -14,6 +15,7 @@ pub(crate) struct Program {
     name: &'static str,
     command: Command,
     input: String,
+    stdout: Stdio,
 }
 
 /// What a program left.
@@ -36,6 +38,7 @@ impl Program {
             name,
             command,
             input: String::new(),
+            stdout: Stdio::piped(),
         }
     }
 
@@ -55,6 +58,16 @@ impl Program {
         self
     }
 
+    /// Has it hold a lock as long as it runs, also if it outlives the driver. It is its standard output, which it does not use.
+    ///
+    /// # Errors
+    /// In words, if there is no descriptor left.
+    pub(crate) fn hold(mut self, lock: &File) -> Result<Self, String> {
+        let lock = lock.try_clone().map_err(|why| why.to_string())?;
+        self.stdout = lock.into();
+        Ok(self)
+    }
+
     /// Runs it, however it ends.
     ///
     /// # Errors
@@ -63,7 +76,7 @@ impl Program {
         let name = self.name;
         self.command
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+            .stdout(self.stdout)
             .stderr(Stdio::piped());
         let started = self.command.spawn().map_err(|why| match why.kind() {
             ErrorKind::NotFound => format!("there is no program {name}"),

@@ -12,7 +12,7 @@ use std::{
 };
 
 use prost::Message;
-use shunt_csi::proto::IDENTITY;
+use shunt_csi::proto::{CONTROLLER, IDENTITY, NODE};
 use tokio::net::UnixListener;
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::{
@@ -104,6 +104,25 @@ impl Service<http::Request<Body>> for Rpcs {
                 "GetPluginInfo" => plugin_info,
                 "GetPluginCapabilities" => plugin_capabilities,
                 "Probe" => probe,
+            }
+            CONTROLLER {
+                "CreateVolume" => create_volume,
+                "DeleteVolume" => delete_volume,
+                "ValidateVolumeCapabilities" => validate_volume_capabilities,
+                "GetCapacity" => capacity,
+                "ControllerGetCapabilities" => controller_capabilities,
+            }
+            NODE {
+                "NodeStageVolume" => stage_volume,
+                "NodeUnstageVolume" => unstage_volume,
+                "NodePublishVolume" => publish_volume,
+                "NodeUnpublishVolume" => unpublish_volume,
+                "NodeGetVolumeStats" => volume_stats,
+                "NodeGetVolumeHealth" => volume_health,
+                "NodeGetStorageHealth" => storage_health,
+                "NodeExpandVolume" => expand_volume,
+                "NodeGetCapabilities" => node_capabilities,
+                "NodeGetInfo" => node_info,
             }
         )
     }

@@ -3,7 +3,7 @@
 //! header and a flush after each step, so that after a crash there is the old table or the new one; it reads the backup if the
 //! primary is torn. The kernel is not told: volumes are addressed by their places, never by nodes of partitions.
 
-use std::path::Path;
+use std::{fs::File, path::Path};
 
 use serde::Deserialize;
 use uuid::Uuid;
@@ -92,16 +92,17 @@ fn parse(json: &str) -> Result<Option<Table>, String> {
     }))
 }
 
-/// Writes the whole table, in one run.
+/// Writes the whole table, in one run. Whoever has the lock holds it until that is done, also if this process is killed.
 ///
 /// # Errors
 /// In words; then there is the old table or the new one.
-pub(crate) fn write(drive: &Path, table: &Table) -> Result<(), String> {
+pub(crate) fn write(drive: &Path, table: &Table, lock: &File) -> Result<(), String> {
     Program::new("sfdisk")
         .args(["--quiet", "--no-reread", "--no-tell-kernel"])
         .args(["--wipe", "never", "--wipe-partitions", "never"])
         .arg(drive)
         .input(script(table)?)
+        .hold(lock)?
         .run()
         .map(drop)
 }
