@@ -17,7 +17,6 @@ use nix::poll::{PollFd, PollFlags};
 use crate::{
     error::Result,
     poll::{readable, wait_for},
-    prometheus::Snapshot,
 };
 
 mod address;
@@ -57,7 +56,7 @@ impl Default for Limits {
     }
 }
 
-/// Starts to serve in the background, until the process ends.
+/// Starts to serve in the background, until the process ends, what `source` writes as Prometheus reads it.
 ///
 /// An address that cannot be had, as another program has it, is tried again and again, and a
 /// warning says so: metrics are never a reason not to start.
@@ -67,7 +66,7 @@ impl Default for Limits {
 pub fn start(
     address: Address,
     limits: Limits,
-    source: impl Fn() -> Result<Snapshot> + Send + 'static,
+    source: impl Fn() -> Result<Vec<u8>> + Send + 'static,
 ) -> io::Result<()> {
     let builder = thread::Builder::new().name("metrics".to_owned());
     let run = move || {
@@ -103,7 +102,7 @@ fn bind(address: &Address) -> Listener {
 }
 
 /// Serves for ever.
-fn serve(listener: &Listener, limits: Limits, source: impl Fn() -> Result<Snapshot>) {
+fn serve(listener: &Listener, limits: Limits, source: impl Fn() -> Result<Vec<u8>>) {
     let mut places = Places {
         limits,
         taken: Vec::new(),
@@ -145,7 +144,7 @@ struct Places {
 impl Places {
     /// Gives a place to a connection. If all are taken, one goes that has not said yet what it wants,
     /// or else one that has not read for longest: who comes never waits for who does nothing.
-    fn take(&mut self, connection: Box<dyn Connection>, source: impl Fn() -> Result<Snapshot>) {
+    fn take(&mut self, connection: Box<dyn Connection>, source: impl Fn() -> Result<Vec<u8>>) {
         let mut place = Place {
             connection,
             work: Work::Asking(Vec::new()),
@@ -196,7 +195,7 @@ impl Place {
     }
 
     /// Does what can be done without waiting; false once there is no more to do.
-    fn go_on(&mut self, limits: Limits, source: impl Fn() -> Result<Snapshot>) -> bool {
+    fn go_on(&mut self, limits: Limits, source: impl Fn() -> Result<Vec<u8>>) -> bool {
         match self.move_on(limits, source) {
             Ok(more) => more,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
@@ -212,7 +211,7 @@ impl Place {
     fn move_on(
         &mut self,
         limits: Limits,
-        source: impl Fn() -> Result<Snapshot>,
+        source: impl Fn() -> Result<Vec<u8>>,
     ) -> io::Result<bool> {
         loop {
             if Instant::now() >= self.deadline {

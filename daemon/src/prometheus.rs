@@ -15,7 +15,7 @@ pub use bounds::{BOUNDS, Latency};
 pub use snapshot::{OpRow, Row, Snapshot};
 pub use text::Kind;
 
-use crate::model::{Device, Op, State, StatsMode};
+use crate::model::{Op, State, StatsMode};
 use text::{Labels, Text, seconds};
 
 /// A metric: all of its samples stand together, below its help.
@@ -94,6 +94,14 @@ pub const FAMILIES: [Family; 11] = [
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 impl Snapshot {
+    /// It as text.
+    pub fn text(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        // Writing to memory does not fail.
+        let _ = self.write(&mut text);
+        text
+    }
+
     /// Writes it as text.
     ///
     /// # Errors
@@ -115,13 +123,13 @@ impl Snapshot {
         write_counters(&mut text, rows)?;
         text.family(IN_FLIGHT)?;
         for row in measured(rows, StatsMode::Full) {
-            text.sample(IN_FLIGHT.name, &labels(&row.device), row.in_flight)?;
+            text.sample(IN_FLIGHT.name, &labels(row), row.in_flight)?;
         }
         text.family(LATENCY)?;
         for row in measured(rows, StatsMode::Full) {
             for (op, figures) in row.each_op() {
                 if let Some(latency) = &figures.latency {
-                    write_latency(&mut text, &op_labels(&row.device, op), latency)?;
+                    write_latency(&mut text, &op_labels(row, op), latency)?;
                 }
             }
         }
@@ -131,9 +139,10 @@ impl Snapshot {
 
 fn write_devices(text: &mut Text<impl Write>, rows: &[Row]) -> io::Result<()> {
     text.family(INFO)?;
-    for Row { device, .. } in rows {
+    for row in rows {
+        let device = &row.device;
         // No path of a drive: whoever may read this may not read those.
-        let labels = labels(device)
+        let labels = labels(row)
             .with("disk", &device.disk_name())
             .with("queue", device.queue.name())
             .with("stats", device.stats.name())
@@ -141,15 +150,15 @@ fn write_devices(text: &mut Text<impl Write>, rows: &[Row]) -> io::Result<()> {
         text.sample(INFO.name, &labels, 1)?;
     }
     text.family(STATE)?;
-    for Row { device, .. } in rows {
+    for row in rows {
         for state in State::ALL {
-            let labels = labels(device).with("state", state.name());
-            text.sample(STATE.name, &labels, u8::from(device.state == state))?;
+            let labels = labels(row).with("state", state.name());
+            text.sample(STATE.name, &labels, u8::from(row.device.state == state))?;
         }
     }
     text.family(SIZE)?;
-    for Row { device, .. } in rows {
-        text.sample(SIZE.name, &labels(device), device.size)?;
+    for row in rows {
+        text.sample(SIZE.name, &labels(row), row.device.size)?;
     }
     Ok(())
 }
@@ -165,7 +174,7 @@ fn write_counters(text: &mut Text<impl Write>, rows: &[Row]) -> io::Result<()> {
         text.family(family)?;
         for row in measured(rows, mode) {
             for (op, figures) in row.each_op() {
-                text.sample(family.name, &op_labels(&row.device, op), figure(figures))?;
+                text.sample(family.name, &op_labels(row, op), figure(figures))?;
             }
         }
     }
@@ -199,12 +208,14 @@ fn measured(rows: &[Row], least: StatsMode) -> impl Iterator<Item = &Row> {
     })
 }
 
-fn labels(device: &Device) -> Labels {
-    Labels::new().with("device", &device.name)
+fn labels(row: &Row) -> Labels {
+    let more = row.labels.iter();
+    let device = Labels::new().with("device", &row.device.name);
+    more.fold(device, |labels, (name, value)| labels.with(name, value))
 }
 
-fn op_labels(device: &Device, op: Op) -> Labels {
-    labels(device).with("op", op.name())
+fn op_labels(row: &Row, op: Op) -> Labels {
+    labels(row).with("op", op.name())
 }
 
 #[cfg(test)]

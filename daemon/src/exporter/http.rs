@@ -4,10 +4,7 @@
 
 use httparse::{EMPTY_HEADER, Status};
 
-use crate::{
-    error::Result,
-    prometheus::{CONTENT_TYPE, Snapshot},
-};
+use crate::{error::Result, prometheus::CONTENT_TYPE};
 
 /// Longest request line with its headers.
 const REQUEST: usize = 8 * 1024;
@@ -68,18 +65,12 @@ fn parse(bytes: &[u8]) -> Option<Request> {
 }
 
 /// Answers a request. `source` is asked only if the answer shows what it gives.
-pub(super) fn answer(request: &Request, source: impl FnOnce() -> Result<Snapshot>) -> Vec<u8> {
+pub(super) fn answer(request: &Request, source: impl FnOnce() -> Result<Vec<u8>>) -> Vec<u8> {
     match request {
         Request::Wrong(status, why) => whole(status, PLAIN, true, format!("{why}\n").as_bytes()),
         Request::Index { body } => whole("200 OK", HTML, *body, INDEX.as_bytes()),
         Request::Metrics { body } => {
-            let text = source().map(|snapshot| {
-                let mut text = Vec::new();
-                // Writing to memory does not fail.
-                let _ = snapshot.write(&mut text);
-                text
-            });
-            match text {
+            match source() {
                 Ok(text) => whole("200 OK", CONTENT_TYPE, *body, &text),
                 // A part of the metrics would look like devices that went.
                 Err(error) => {

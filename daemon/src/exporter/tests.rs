@@ -25,7 +25,7 @@ const SHORT: Limits = Limits {
 /// Serves a source on a port of its own.
 fn serve_source(
     limits: Limits,
-    source: impl Fn() -> Result<Snapshot> + Send + 'static,
+    source: impl Fn() -> Result<Vec<u8>> + Send + 'static,
 ) -> SocketAddr {
     let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
     let Listener::Tcp(tcp) = &listener else {
@@ -49,7 +49,7 @@ fn kernel(devices: u32) -> Fake {
 
 fn serve_kernel(limits: Limits, kernel: Fake) -> SocketAddr {
     serve_source(limits, move || {
-        Snapshot::take(Ok(Client::new(kernel.clone())), 0)
+        Snapshot::take(Ok(Client::new(kernel.clone())), 0).map(|snapshot| snapshot.text())
     })
 }
 
@@ -137,7 +137,7 @@ fn nothing_is_asked_of_the_kernel_until_metrics_are_read() {
     static ASKED: AtomicU64 = AtomicU64::new(0);
     let address = serve_source(Limits::default(), || {
         ASKED.fetch_add(1, Ordering::Relaxed);
-        Ok(Snapshot::default())
+        Ok(Snapshot::default().text())
     });
     ask(address, "GET / HTTP/1.1\r\n\r\n");
     ask(address, "GET /other HTTP/1.1\r\n\r\n");
@@ -153,10 +153,8 @@ fn readers_that_say_nothing_or_read_nothing_are_left_and_another_is_served() {
     let row = Snapshot::take(Ok(Client::new(kernel(1))), 0).unwrap();
     let rows = vec![row.rows.unwrap().remove(0); 20_000];
     let address = serve_source(SHORT, move || {
-        Ok(Snapshot {
-            overruns: 0,
-            rows: Some(rows.clone()),
-        })
+        let rows = Some(rows.clone());
+        Ok(Snapshot { overruns: 0, rows }.text())
     });
     let silent: Vec<_> = (0..6)
         .map(|_| TcpStream::connect(address).unwrap())
@@ -225,7 +223,7 @@ fn no_more_readers_than_allowed_are_answered_at_once() {
         MOST.fetch_max(now, Ordering::SeqCst);
         thread::sleep(Duration::from_millis(5));
         NOW.fetch_sub(1, Ordering::SeqCst);
-        Ok(Snapshot::default())
+        Ok(Snapshot::default().text())
     });
     let readers: Vec<_> = (0..12)
         .map(|_| thread::spawn(move || ask(address, GET)))
@@ -252,7 +250,7 @@ fn a_socket_that_is_left_over_is_replaced_and_one_in_use_is_not() {
     let kernel = kernel(1);
     thread::spawn(move || {
         serve(&listener, SHORT, move || {
-            Snapshot::take(Ok(Client::new(kernel.clone())), 0)
+            Snapshot::take(Ok(Client::new(kernel.clone())), 0).map(|snapshot| snapshot.text())
         });
     });
     let answer = exchange(UnixStream::connect(&path).unwrap(), GET);

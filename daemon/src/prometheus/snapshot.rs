@@ -26,6 +26,8 @@ pub struct Snapshot {
 pub struct Row {
     /// The device. Its targets are left out.
     pub device: Device,
+    /// Labels that its figures have beside those of all, for who knows more of it; none unless they are added.
+    pub labels: Vec<(&'static str, String)>,
     /// Operations that have begun and not ended.
     pub in_flight: u64,
     /// Figures of each operation, in the order of [`Op::ALL`].
@@ -104,6 +106,7 @@ impl Row {
                 targets: Vec::new(),
                 ..device
             },
+            labels: Vec::new(),
             in_flight: stats.in_flight,
             ops: std::array::from_fn(|op| OpRow::new(&stats.ops[op])),
         }

@@ -96,7 +96,8 @@ fn serve_metrics(metrics: Metrics, overruns: Arc<AtomicU64>) -> shunt::Result<()
     exporter::start(address, exporter::Limits::default(), move || {
         // A module that somebody unloaded stays so.
         let client = RunningKernel::default().connect_if_loaded();
-        Snapshot::take(client, overruns.load(Ordering::Relaxed))
+        let snapshot = Snapshot::take(client, overruns.load(Ordering::Relaxed));
+        snapshot.map(|snapshot| snapshot.text())
     })
     .map_err(|source| Error::System {
         action: "start a thread for metrics",
