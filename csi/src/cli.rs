@@ -7,7 +7,9 @@ use clap::{Parser, Subcommand};
 use log::LevelFilter;
 use nix::sys::signal::{SigSet, Signal};
 
-use crate::{driver::Driver, init, list, pool::Pool, rpc};
+use shunt::exporter::Address;
+
+use crate::{driver::Driver, init, list, metrics, pool::Pool, rpc};
 
 /// Makes flash drives of a Kubernetes node available as volumes, each behind a shunt device
 #[derive(Debug, Parser)]
@@ -35,6 +37,9 @@ enum Command {
         /// Name of this node
         #[arg(long, value_name = "NAME")]
         node: String,
+        /// Where metrics are served: ADDRESS:PORT, unix:/PATH or off
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9746", value_parser = metrics_at)]
+        metrics: Metrics,
         /// What is logged: error, warn, info, debug
         #[arg(long, value_name = "LEVEL", default_value = "info")]
         log_level: LevelFilter,
@@ -54,6 +59,20 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// Where metrics are served.
+#[derive(Clone, Debug)]
+enum Metrics {
+    Off,
+    At(Address),
+}
+
+fn metrics_at(text: &str) -> Result<Metrics, String> {
+    match text {
+        "off" => Ok(Metrics::Off),
+        text => text.parse().map(Metrics::At),
+    }
 }
 
 /// The path of a socket that is given as kubelet and the sidecars have it.
@@ -92,12 +111,16 @@ fn carry_out(cli: Cli) -> Result<(), String> {
         Command::Serve {
             endpoint,
             node,
+            metrics,
             log_level,
         } => {
             log_to_stderr(log_level);
             end_on_signals().map_err(words)?;
-            let driver = Driver::start(node, &state).map_err(words)?;
-            rpc::serve(&endpoint, Arc::new(driver)).map_err(words)
+            let driver = Arc::new(Driver::start(node, &state).map_err(words)?);
+            if let Metrics::At(address) = metrics {
+                metrics::serve(address, &driver).map_err(words)?;
+            }
+            rpc::serve(&endpoint, driver).map_err(words)
         }
         Command::Init { drives, pool } => {
             for drive in drives {

@@ -62,7 +62,7 @@ impl Devices {
     pub(crate) fn errors(&mut self, device: &Device) -> Result<u64, Status> {
         let stats = self
             .0
-            .stats(&Selector::of(device))
+            .stats(&Selector::name(device.name.as_str()))
             .map_err(|why| status(&why))?;
         Ok(stats.ops.iter().map(|op| op.errors).sum())
     }

@@ -72,6 +72,10 @@ fn follow_drives(pool: &Pool, busy: &Busy) -> Result<(), Status> {
     let mut devices = Devices::connect()?;
     let lost = devices.all()?.into_iter();
     for (volume, _) in lost.filter(|(_, device)| device.state == State::Lost) {
+        // No call finds it busy while there is nothing to be done.
+        if pool.drives().volume(volume).is_none() {
+            continue;
+        }
         let Ok(_taken) = busy.take(volume) else {
             continue;
         };
@@ -79,6 +83,7 @@ fn follow_drives(pool: &Pool, busy: &Busy) -> Result<(), Status> {
         let (Some(pieces), Some(device)) = (drives.volume(volume), devices.of(volume)?) else {
             continue;
         };
+        let _turn = pool.turn().map_err(Status::internal)?;
         devices.follow(device, drives.targets(&pieces))?;
         log::info!("the drive of volume {volume} is back");
     }

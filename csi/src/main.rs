@@ -11,6 +11,7 @@ mod identity;
 mod init;
 mod keeper;
 mod list;
+mod metrics;
 mod mount;
 mod node;
 mod pool;

@@ -64,7 +64,9 @@ impl Driver {
             }
         })?;
         let (_, drives, pieces) = self.pieces(id)?;
+        let turn = self.pool.turn().map_err(Status::internal)?;
         let (device, _) = devices.follow(device, drives.targets(&pieces))?;
+        drop(turn);
         if let Shown::Mounted(kind) = as_what {
             filesystem::grow(&device.path(), at, &kind).map_err(Status::internal)?;
         }

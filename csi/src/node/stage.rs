@@ -30,6 +30,8 @@ impl Driver {
 
         let mut devices = Devices::connect()?;
         let targets = drives.targets(&pieces);
+        // Who writes a table has its drive for himself, unless a device has it.
+        let turn = self.pool.turn().map_err(Status::internal)?;
         let (device, was_lost) = match devices.of(volume)? {
             Some(device) => devices.follow(device, targets)?,
             None => {
@@ -41,6 +43,7 @@ impl Driver {
                 (devices.map(&spec)?, false)
             }
         };
+        drop(turn);
         if let Err(why) = self.claims.write(volume, &request.volume_context) {
             log::warn!("the metrics of volume {volume} lack its claim: {why}");
         }
