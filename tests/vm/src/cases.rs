@@ -16,6 +16,11 @@ mod busy;
 mod caps;
 mod config;
 mod contract;
+mod csi;
+mod csi_access;
+mod csi_errors;
+mod csi_faults;
+mod csi_pool;
 mod daemon;
 mod data;
 mod drained;
@@ -121,6 +126,11 @@ const TOPICS: &[&[Case]] = &[
     // Take drives away and bring them back, so they come last.
     config::CASES,
     daemon::CASES,
+    csi::CASES,
+    csi_errors::CASES,
+    csi_access::CASES,
+    csi_pool::CASES,
+    csi_faults::CASES,
     loss::CASES,
     hot::CASES,
     // In a boot of their own.

@@ -8,6 +8,8 @@ pub(crate) mod command;
 mod configfs;
 pub(crate) mod crash;
 pub(crate) mod crypt;
+pub(crate) mod csi;
+pub(crate) mod csi_calls;
 pub(crate) mod debug_kernel;
 pub(crate) mod demo;
 pub(crate) mod direct;
