@@ -6,6 +6,7 @@
 //! |---|---|
 //! | device-new, device-del, device-get, device-set, caps-get | [`device`] |
 //! | stats-get, stats-set | [`stats`] |
+//! | module-get | [`module`] |
 //! | device-ntf | [`notify`] |
 //! | stats-ntf | [`sampler`] |
 //!
@@ -15,6 +16,7 @@
 mod decode;
 mod device;
 mod encode;
+mod module;
 mod notify;
 mod policy;
 mod sampler;
@@ -47,7 +49,7 @@ pub(crate) struct Control {
     sampler: Work<Sampler>,
 }
 
-static OPERATIONS: [Operation<Control>; 9] = [
+static OPERATIONS: [Operation<Control>; 10] = [
     Operation::later::<device::New>(),
     Operation::later::<device::Del>(),
     Operation::doit::<device::Get>(),
@@ -57,6 +59,7 @@ static OPERATIONS: [Operation<Control>; 9] = [
     Operation::later::<device::Set>(),
     Operation::doit::<stats::Set>(),
     Operation::doit::<device::Caps>(),
+    Operation::doit::<module::Get>(),
 ];
 
 static GROUPS: [Group; 2] = [

@@ -7,6 +7,13 @@
 #include "bindings.h"
 #include <trace/events/block.h>
 
+MODULE_VERSION(SHUNT_VERSION);
+
+const char *shunt_version(void)
+{
+	return SHUNT_VERSION;
+}
+
 void __percpu *shunt_alloc_percpu(size_t size, size_t align)
 {
 	return __alloc_percpu(size, align);

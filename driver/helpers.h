@@ -70,6 +70,8 @@ int blk_crypto_derive_sw_secret(struct block_device *bdev, const u8 *eph_key,
 				u8 sw_secret[BLK_CRYPTO_SW_SECRET_SIZE]);
 #endif
 
+const char *shunt_version(void);
+
 void __percpu *shunt_alloc_percpu(size_t size, size_t align);
 void *shunt_per_cpu_ptr(void __percpu *base, unsigned int cpu);
 unsigned int shunt_next_possible_cpu(int cpu);

@@ -21,6 +21,7 @@
 //! | `errno.rs` | error numbers | the missing names |
 //! | `noio.rs` | `memalloc_noio_save()` | allocation scopes |
 //! | `module_pin.rs` | `try_module_get()` | the same on `ThisModule` |
+//! | `module_version.rs` | `MODULE_VERSION` | `module!` with a version |
 //! | `task.rs`, `patience.rs` | `struct work_struct` | tasks that own their data |
 //! | `net/sender.rs` | `netlink_ack()` | operations in `kernel::net::netlink` |
 //! | `work.rs` | `struct delayed_work` | owned work items |
@@ -31,6 +32,7 @@ pub(crate) mod block;
 pub(crate) mod clock;
 pub(crate) mod errno;
 pub(crate) mod module_pin;
+pub(crate) mod module_version;
 pub(crate) mod net;
 mod noio;
 pub(crate) mod patience;

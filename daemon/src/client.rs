@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use nix::libc::EPERM;
+use nix::libc::{EOPNOTSUPP, EPERM};
 use shunt_uapi::{cmd, group};
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Refusal, Result},
     model::{Device, DeviceCaps, DeviceChange, DeviceSpec, Selector, Stats, TargetSpec},
     transport::{Transport, netlink::Netlink},
-    wire::{Message, caps, reply, request, stats},
+    wire::{Message, caps, module, reply, request, stats},
 };
 
 /// How often a list is asked for again because devices changed meanwhile.
@@ -221,6 +221,18 @@ impl<T: Transport> Client<T> {
             .iter()
             .map(|message| reply::decode_device(&message.attributes))
             .collect()
+    }
+
+    /// Version of the module that is loaded; none if it is from before a module told that. Needs no privilege.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] if the answer is not understood.
+    pub fn module_version(&mut self) -> Result<Option<String>> {
+        match self.one(&Message::bare(cmd::MODULE_GET)) {
+            Ok(answer) => module::decode(&answer.attributes).map(Some),
+            Err(error) if error.errno() == Some(EOPNOTSUPP) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Statistics of one device.

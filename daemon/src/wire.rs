@@ -7,6 +7,7 @@ pub mod ack;
 pub mod attr;
 pub mod caps;
 pub mod event;
+pub mod module;
 pub mod nlctrl;
 pub mod reply;
 pub mod request;

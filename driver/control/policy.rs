@@ -130,3 +130,11 @@ pub(crate) static CAPS_GET_DO: [Policy; CAPS_GET_DO_MAX as usize + 1] = {
     table[device::GENERATION as usize] = Policy::uint();
     table
 };
+
+/// Greatest attribute number in [`MODULE_GET_DO`].
+pub(crate) const MODULE_GET_DO_MAX: u16 = 1;
+
+/// Attributes of a `module-get` request (do). It has none: a table without entries would not be
+/// looked at.
+pub(crate) static MODULE_GET_DO: [Policy; MODULE_GET_DO_MAX as usize + 1] =
+    [const { Policy::NONE }; MODULE_GET_DO_MAX as usize + 1];

@@ -278,6 +278,9 @@ pub mod cmd {
     /// What a device, named by id or by name, can do, and what each backing device can: the device,
     /// with capabilities in it and in its targets.
     pub const CAPS_GET: u8 = 9;
+    /// What the loaded module is. Needs no privilege. A module from before there was this command
+    /// refuses it (EOPNOTSUPP).
+    pub const MODULE_GET: u8 = 10;
 }
 
 /// Multicast groups.
@@ -524,4 +527,10 @@ pub mod capability {
     pub const PEER_TO_PEER: u16 = 35;
     /// 1 if there is an engine that encrypts on the way.
     pub const INLINE_ENCRYPTION: u16 = 36;
+}
+
+/// Attribute set `module`. The module that is loaded.
+pub mod module {
+    /// Its version, such as 0.1.0; /sys/module/shunt/version has the same.
+    pub const VERSION: u16 = 1;
 }

@@ -32,7 +32,7 @@ use crate::{
     model::{
         Device, DeviceCaps, DeviceChange, DriveId, Notification, Op, Reason, Sample, Selector,
     },
-    wire::{Message, attr::Writer, caps, event, reply, request, stats},
+    wire::{Message, attr::Writer, caps, event, module, reply, request, stats},
 };
 
 mod layout;
@@ -59,6 +59,7 @@ pub struct Fake {
 #[derive(Debug)]
 struct Kernel {
     loaded: bool,
+    version: Option<String>,
     privileged: bool,
     table: Table,
     sequence: u64,
@@ -99,6 +100,7 @@ impl Default for Kernel {
     fn default() -> Self {
         Self {
             loaded: true,
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
             privileged: true,
             table: Table::default(),
             sequence: 0,
@@ -118,6 +120,11 @@ impl Fake {
     /// A kernel with the module loaded, without drives.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Has the module be of another version, or from before a module told that.
+    pub fn set_version(&self, version: Option<&str>) {
+        self.kernel().version = version.map(str::to_owned);
     }
 
     /// Puts a drive at a path.
@@ -341,7 +348,8 @@ impl Kernel {
         if !self.loaded {
             return Err(Error::NotLoaded);
         }
-        if !self.privileged && !matches!(command, cmd::STATS_GET | cmd::STATS_NTF) {
+        if !self.privileged && !matches!(command, cmd::STATS_GET | cmd::STATS_NTF | cmd::MODULE_GET)
+        {
             return Err(refused(EPERM));
         }
         Ok(())
@@ -450,6 +458,10 @@ impl Transport for Fake {
                 let caps = kernel.table.caps(&selector()?).map_err(by_rule)?;
                 caps_message(&caps)
             }
+            cmd::MODULE_GET => match &kernel.version {
+                Some(version) => module::encode(version).map(Some),
+                None => Err(refused(EOPNOTSUPP)),
+            },
             cmd::STATS_GET => {
                 let device = kernel.table.find(&selector()?).map_err(by_rule)?;
                 kernel.stats_message(device.id)

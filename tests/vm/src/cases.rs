@@ -68,6 +68,7 @@ mod tables;
 mod tree;
 mod truth;
 mod udev;
+mod version;
 mod ynl;
 mod zoned;
 
@@ -122,6 +123,7 @@ const TOPICS: &[&[Case]] = &[
     scale::CASES,
     packaging::CASES,
     udev::CASES,
+    version::CASES,
     leaks::CASES,
     // Take drives away and bring them back, so they come last.
     config::CASES,

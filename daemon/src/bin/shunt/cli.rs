@@ -59,6 +59,8 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
         config: Option<PathBuf>,
     },
+    /// Show the versions of this program, of the module that is loaded and of the one that is installed
+    Version,
     /// Compare what a device supports with what its drives support, and explain the differences
     Caps {
         /// Device: its name, /dev/shuntN, a link to that, or N

@@ -27,8 +27,10 @@ mod status;
 mod top;
 mod udev_name;
 mod unmap;
+mod version;
 
 pub(crate) use status::Attention;
+pub(crate) use version::{Loaded, Versions};
 
 /// Runs a command against the running kernel.
 pub(crate) fn run(command: &Command, output: &mut Output<'_>) -> Result<(), Failure> {
@@ -39,6 +41,7 @@ pub(crate) fn run(command: &Command, output: &mut Output<'_>) -> Result<(), Fail
             output.bytes(&script)
         }
         Command::Manual { folder } => manual::write(folder),
+        Command::Version => version::of_kernel(&RunningKernel::default(), output),
         Command::UdevName { disk } if udev_name::number(disk).is_none() => {
             udev_name::other(disk, output)
         }
@@ -97,6 +100,7 @@ pub(crate) fn ask<T: Transport>(
         Command::Plan { file } => config::plan(client, file, output),
         Command::Apply { file } => config::apply(client, file, output),
         Command::Export => config::export(client, output),
+        Command::Version => version::version(client, output),
         Command::UdevName { disk } => udev_name::udev_name(client, disk, output),
         Command::Completions { .. } | Command::Manual { .. } => run(command, output),
     }

@@ -185,6 +185,16 @@ fn status_tells_what_needs_attention_by_its_exit_status_too() {
 }
 
 #[test]
+fn the_version_of_the_module_is_told_to_everybody() {
+    let kernel = kernel();
+    kernel.set_privileged(false);
+    kernel.set_version(Some("9.9.9"));
+    assert!(done(&kernel, "shunt version").contains("module     9.9.9, loaded\n"));
+    kernel.set_version(None);
+    assert!(done(&kernel, "shunt version").contains("loaded, older than 0.1.0"));
+}
+
+#[test]
 fn the_options_of_map_reach_the_kernel() {
     let kernel = kernel();
     let line = "shunt map v --to /dev/a,offset=8s,length=1K --stats counters --read-only --json";

@@ -11,7 +11,7 @@ use shunt::{
     words::{listed, pasted},
 };
 
-use super::config::devices;
+use super::{config::devices, version};
 use crate::{
     explain::{Failure, shown},
     output::{
@@ -25,8 +25,8 @@ use crate::{
 pub(crate) struct Attention {
     /// The device, if it is about one.
     pub(crate) device: Option<String>,
-    /// What it is: `lost`, `suspended`, `waiting` for a drive, `different` from the configuration, or the
-    /// `configuration` itself.
+    /// What it is: `lost`, `suspended`, `waiting` for a drive, `different` from the configuration, the
+    /// `configuration` itself, or the `module`.
     pub(crate) kind: &'static str,
     /// What it is and what to do, for a person.
     pub(crate) text: String,
@@ -61,6 +61,11 @@ pub(super) fn status<T: Transport>(
             text: problem.to_string(),
         })),
     }
+    found.extend(version::attention(&mut client)?.map(|text| Attention {
+        device: None,
+        kind: "module",
+        text,
+    }));
     output.show(
         || json::status(&present, &found),
         || {

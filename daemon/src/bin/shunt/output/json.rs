@@ -6,7 +6,7 @@ use shunt::{Device, DeviceCaps, Target, Update};
 
 use crate::{
     capabilities::{Verdict, verdicts},
-    commands::Attention,
+    commands::{Attention, Loaded, Versions},
 };
 
 mod config;
@@ -78,6 +78,32 @@ pub(crate) fn status<'a>(
     document(Fields {
         devices: devices.iter().map(DeviceView::of).collect(),
         attention: found.iter().map(view).collect(),
+    })
+}
+
+/// `version`.
+pub(crate) fn version<'a>(
+    program: &'static str,
+    versions: &'a Versions,
+) -> impl Serialize + use<'a> {
+    /// `module` is null if none is loaded, or one from before a module told its version.
+    #[derive(Serialize)]
+    struct Fields<'a> {
+        program: &'static str,
+        loaded: bool,
+        module: Option<&'a str>,
+        installed: Option<&'a str>,
+        reload: bool,
+    }
+    document(Fields {
+        program,
+        loaded: versions.loaded != Loaded::Nothing,
+        module: match &versions.loaded {
+            Loaded::Version(version) => Some(version),
+            Loaded::Nothing | Loaded::Old => None,
+        },
+        installed: versions.installed.as_deref(),
+        reload: versions.advice().is_some(),
     })
 }
 
