@@ -56,7 +56,6 @@ install-programs:
 	$(call place,systemd/shuntd.service,$(lib)/systemd/system/shuntd.service)
 	$(call place,udev/60-shunt.rules,$(lib)/udev/rules.d/60-shunt.rules)
 	install -D -m 644 -t $(lib)/systemd/system packaging/systemd/shunt-ready.target
-	install -D -m 644 -t $(lib)/modules-load.d packaging/modules-load.d/shunt.conf
 	install -D -m 644 -t $(lib)/tmpfiles.d packaging/tmpfiles.d/shunt.conf
 	install -D -m 644 -t $(share)/shunt packaging/grafana/shunt.json
 	install -D -m 644 -t $(share)/man/man7 packaging/man/shunt.7

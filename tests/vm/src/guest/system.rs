@@ -65,7 +65,6 @@ const MASKED: [(&str, &[&str]); 3] = [
             "dev-hugepages.mount",
             "dev-mqueue.mount",
             "kmod-static-nodes.service",
-            "modprobe@.service",
             "proc-sys-fs-binfmt_misc.automount",
             "run-lock.mount",
             "sys-fs-fuse-connections.mount",
