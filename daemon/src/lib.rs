@@ -21,6 +21,7 @@
 //!
 //! Nothing here prints or ends the process; messages go to the `log` facade.
 
+pub mod absent;
 #[cfg(feature = "config")]
 pub mod apply;
 pub mod client;

@@ -4,7 +4,7 @@
 
 use clap::CommandFactory;
 use shunt::{
-    Client, Transport,
+    Client, Error, Transport, absent,
     transport::{Kernel, netlink::RunningKernel},
 };
 
@@ -65,9 +65,19 @@ pub(crate) fn run(command: &Command, output: &mut Output<'_>) -> Result<(), Fail
                 Some(args) => Client::connect_with_room(args.room()),
                 None => Client::connect(),
             };
-            let client = client.map_err(|error| explain("ask the kernel", &error))?;
+            let client = client.map_err(|error| not_asked(&error))?;
             ask(client, command, output)
         }
+    }
+}
+
+/// Why the kernel could not be asked, though it was to load the module for it.
+fn not_asked(error: &Error) -> Failure {
+    match (error, absent::obstacle()) {
+        (Error::NotLoaded, Some(why)) => {
+            Failure::Explained(format!("the shunt module is not loaded: {why}"))
+        }
+        _ => explain("ask the kernel", error),
     }
 }
 

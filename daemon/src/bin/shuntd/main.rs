@@ -19,7 +19,7 @@ use std::{
 use clap::Parser;
 use log::Level;
 use shunt::{
-    Change, Error, Reason, Update, config, exporter,
+    Change, Error, Reason, Update, absent, config, exporter,
     machine::ThisMachine,
     prometheus::Snapshot,
     service::{self, Drives, Keeper, Presence, Report, Wants},
@@ -107,9 +107,11 @@ fn serve_metrics(metrics: Metrics, overruns: Arc<AtomicU64>) -> shunt::Result<()
 
 fn write_report(report: Report) {
     match report {
-        Report::Waiting => log::warn!(
-            "the shunt module is not loaded; waiting for it (load it with: modprobe shunt)"
-        ),
+        Report::Waiting => {
+            let why = absent::obstacle();
+            let why = why.as_deref().unwrap_or("load it with: modprobe shunt");
+            log::warn!("the shunt module is not loaded; waiting for it ({why})");
+        }
         Report::Update(Update::Exists(device)) => log::debug!("exists: {device}"),
         Report::Update(Update::Ready(changes)) => changes.iter().for_each(write_change),
         Report::Update(Update::Changed(change)) => write_change(&change),
