@@ -166,10 +166,11 @@ impl BlockDevice {
     /// until then.
     pub(crate) fn ask(&self, sector: u64) -> Result {
         let bytes = self.logical_block_size();
-        let mut block = KVec::<u8>::zeroed(bytes as usize, GFP_KERNEL)?;
+        // Nobody looks at what is read, so it may begin as anything.
+        let mut block = KVec::<u8>::with_capacity(bytes as usize, GFP_KERNEL)?;
         let data = block.as_mut_ptr().cast();
         let read = bindings::req_op_REQ_OP_READ;
-        // SAFETY: By the type invariant the device is live, and open; the block has as many bytes.
+        // SAFETY: By the type invariant the device is live, and open; the block has room for as many bytes.
         let _ =
             unsafe { bindings::bdev_rw_virt(self.as_raw(), sector, data, bytes as usize, read) };
         Ok(())
