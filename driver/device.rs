@@ -308,7 +308,7 @@ impl<'a> Turn<'a> {
     fn freeze(&self, patience: &Patience) -> Result<Frozen<'a, Io>, Refused> {
         let device = self.device;
         if !device.is_suspended() {
-            device.disk.let_in();
+            device.disk.wait_turn();
         }
         let frozen = device.disk.freeze(patience);
         frozen.map_err(|error| self.why_it_waited(error))

@@ -7,10 +7,10 @@ use crate::{
     kernel_ext::{
         block::{
             bdev::{BlockDevice, DeviceId},
-            below::Drives,
             bio_set::BioSet,
             inline_encryption::Engines,
             limits::QueueLimits,
+            stacked_on::Drives,
             zones::ZoneReport,
         },
         patience::cancelled,

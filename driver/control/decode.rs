@@ -23,7 +23,7 @@ const _: () = {
 };
 
 /// What requests say of a device; nothing of what they leave out.
-pub(super) struct Said<'a> {
+pub(super) struct Request<'a> {
     id: Option<u32>,
     name: Option<&'a CStr>,
     generation: Option<u64>,
@@ -46,8 +46,8 @@ pub(super) struct Said<'a> {
 }
 
 /// Reads a request. The policy has seen to it that the values are in range.
-pub(super) fn said(attrs: Attrs<'_>) -> Result<Said<'_>, Refused> {
-    let mut said = Said {
+pub(super) fn request(attrs: Attrs<'_>) -> Result<Request<'_>, Refused> {
+    let mut asked = Request {
         id: None,
         name: None,
         generation: None,
@@ -64,33 +64,33 @@ pub(super) fn said(attrs: Attrs<'_>) -> Result<Said<'_>, Refused> {
     };
     for attr in attrs {
         match attr.kind() {
-            device::ID => said.id = Some(attr.u32()),
-            device::NAME => said.name = Some(attr.string()),
-            device::GENERATION => said.generation = Some(attr.uint()),
-            device::TIMEOUT => said.timeout = Some(attr.u32()),
-            device::STATE => said.state = State::from_u32(attr.u32()),
-            device::QUEUE_MODE => said.queue_mode = QueueMode::from_u32(attr.u32()),
-            device::STATS_MODE => said.stats_mode = StatsMode::from_u32(attr.u32()),
-            device::READ_ONLY => said.read_only = Some(attr.u32() != 0),
-            device::FREEZE => said.freeze = attr.u32() != 0,
-            device::RESIZE => said.resize = attr.u32() != 0,
-            device::FORCE => said.force = attr.u32() != 0,
-            device::STRIPE => said.stripe = Some(attr.uint()),
+            device::ID => asked.id = Some(attr.u32()),
+            device::NAME => asked.name = Some(attr.string()),
+            device::GENERATION => asked.generation = Some(attr.uint()),
+            device::TIMEOUT => asked.timeout = Some(attr.u32()),
+            device::STATE => asked.state = State::from_u32(attr.u32()),
+            device::QUEUE_MODE => asked.queue_mode = QueueMode::from_u32(attr.u32()),
+            device::STATS_MODE => asked.stats_mode = StatsMode::from_u32(attr.u32()),
+            device::READ_ONLY => asked.read_only = Some(attr.u32() != 0),
+            device::FREEZE => asked.freeze = attr.u32() != 0,
+            device::RESIZE => asked.resize = attr.u32() != 0,
+            device::FORCE => asked.force = attr.u32() != 0,
+            device::STRIPE => asked.stripe = Some(attr.uint()),
             device::TARGET => {
-                if said.targets.len() == TARGETS_MAX as usize {
+                if asked.targets.len() == TARGETS_MAX as usize {
                     return Err(Refused::TooManyTargets);
                 }
-                let number = said.targets.len();
+                let number = asked.targets.len();
                 let target = target_spec(attr.nested(), number)?;
-                said.targets.push(target, GFP_KERNEL)?;
+                asked.targets.push(target, GFP_KERNEL)?;
             }
             _ => {}
         }
     }
-    Ok(said)
+    Ok(asked)
 }
 
-impl Said<'_> {
+impl Request<'_> {
     /// Which device the request is about; its id goes before its name.
     pub(super) fn key(&self) -> Result<Key, Refused> {
         let name = match (self.id, self.name) {

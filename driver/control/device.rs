@@ -37,13 +37,13 @@ impl DoLater for New {
     const POLICY: &'static [Policy] = &policy::DEVICE_NEW_DO;
 
     fn begin(request: &Request<'_>) -> Result<Self, Refused> {
-        let mut said = decode::said(request.attrs())?;
-        let spec = said.device_spec()?;
-        let table = said
+        let mut asked = decode::request(request.attrs())?;
+        let spec = asked.device_spec()?;
+        let table = asked
             .table_spec()?
             .ok_or(Refused::Missing("device's target"))?;
         Ok(Self {
-            timeout_ms: said.timeout_ms()?,
+            timeout_ms: asked.timeout_ms()?,
             spec,
             table,
         })
@@ -81,11 +81,11 @@ impl DoLater for Del {
     const POLICY: &'static [Policy] = &policy::DEVICE_DEL_DO;
 
     fn begin(request: &Request<'_>) -> Result<Self, Refused> {
-        let said = decode::said(request.attrs())?;
+        let asked = decode::request(request.attrs())?;
         Ok(Self {
-            key: said.key()?,
-            force: said.force,
-            timeout_ms: said.timeout_ms()?,
+            key: asked.key()?,
+            force: asked.force,
+            timeout_ms: asked.timeout_ms()?,
         })
     }
 
@@ -150,14 +150,14 @@ enum Change {
 }
 
 impl Change {
-    fn of(said: &decode::Said<'_>, table: Option<TableSpec>) -> Result<Self, Refused> {
-        Ok(match (table, said.resize, said.state, said.read_only) {
+    fn of(asked: &decode::Request<'_>, table: Option<TableSpec>) -> Result<Self, Refused> {
+        Ok(match (table, asked.resize, asked.state, asked.read_only) {
             (None, false, None, None) => Self::Nothing,
             (Some(table), false, None, None) => Self::Retarget(table),
             (None, true, None, None) => Self::Resize,
             (None, false, Some(State::Live), None) => Self::Resume,
             (None, false, Some(State::Suspended), None) => Self::Suspend {
-                freeze: said.freeze,
+                freeze: asked.freeze,
             },
             (None, false, None, Some(read_only)) => Self::ReadOnly(read_only),
             _ => return Err(Refused::Together),
@@ -182,13 +182,13 @@ impl DoLater for Set {
     const POLICY: &'static [Policy] = &policy::DEVICE_SET_DO;
 
     fn begin(request: &Request<'_>) -> Result<Self, Refused> {
-        let mut said = decode::said(request.attrs())?;
-        let table = said.table_spec()?;
+        let mut asked = decode::request(request.attrs())?;
+        let table = asked.table_spec()?;
         Ok(Self {
-            key: said.key()?,
-            change: Change::of(&said, table)?,
-            stats_mode: said.stats_mode,
-            timeout_ms: said.timeout_ms()?,
+            key: asked.key()?,
+            change: Change::of(&asked, table)?,
+            stats_mode: asked.stats_mode,
+            timeout_ms: asked.timeout_ms()?,
         })
     }
 
@@ -258,7 +258,7 @@ const ATTEMPTS: u32 = 8;
 /// Shows the device that a request names, with what it can do or without.
 #[inline(never)]
 fn answer(control: &Control, request: &Request<'_>, caps: bool) -> Result<Answer, Refused> {
-    let key = decode::said(request.attrs())?.key()?;
+    let key = decode::request(request.attrs())?.key()?;
     control.registry.with(&key, |device| {
         for _ in 0..ATTEMPTS {
             let (room, write): (_, fn(&mut Writer<'_>, &Device) -> Result) = match caps {

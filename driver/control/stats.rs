@@ -26,7 +26,7 @@ impl Do for Get {
     const POLICY: &'static [Policy] = &policy::STATS_GET_DO;
 
     fn run(control: &Control, request: &Request<'_>) -> Result<Answer, Refused> {
-        let key = decode::said(request.attrs())?.key()?;
+        let key = decode::request(request.attrs())?.key()?;
         control.registry.with(&key, |device| {
             let mut reply = request.reply(encode::STATS_ROOM)?;
             encode::stats(&mut reply.writer(), device)?;

@@ -3,7 +3,6 @@
 //! Block layer: bios, bio-based disks, backing devices, queue limits.
 
 pub(crate) mod bdev;
-pub(crate) mod below;
 pub(crate) mod bio;
 pub(crate) mod bio_disk;
 pub(crate) mod bio_list;
@@ -19,5 +18,6 @@ pub(crate) mod limits;
 mod rejected;
 mod request_queue;
 mod reservations;
+pub(crate) mod stacked_on;
 mod trace;
 pub(crate) mod zones;

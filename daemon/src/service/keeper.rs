@@ -160,7 +160,7 @@ impl<K: Kernel> Keeper<K> {
         }
         // What a step did is told before it ends, so nothing that is heard after that is older.
         let late = self.hand.ended();
-        let heard = self.with_link(|ears, link, _, _| ears.listen(link))?;
+        let heard = self.with_link(|turn, link, _, _| turn.listen(link))?;
         self.read_anew();
         if let Some(wants) = &mut self.wants {
             late.iter().for_each(|ended| wants.ended(ended));
@@ -171,24 +171,24 @@ impl<K: Kernel> Keeper<K> {
         if let Some(wants) = &mut self.wants {
             wants.tick(Instant::now());
         }
-        self.with_link(|ears, link, hand, kernel| ears.keep(link, hand, kernel))?;
+        self.with_link(|turn, link, hand, kernel| turn.keep(link, hand, kernel))?;
         Ok(())
     }
 
     /// Does something at the link; false if there is none, or none any more.
     fn with_link(
         &mut self,
-        work: impl FnOnce(&mut Ears<'_>, &mut Monitor<K::Transport>, &mut Hand, &K) -> Result<()>,
+        work: impl FnOnce(&mut Turn<'_>, &mut Monitor<K::Transport>, &mut Hand, &K) -> Result<()>,
     ) -> Result<bool> {
         let Some(link) = &mut self.link else {
             return Ok(false);
         };
-        let mut ears = Ears {
+        let mut turn = Turn {
             overruns: &mut self.overruns,
             wants: &mut self.wants,
             report: &mut self.report,
         };
-        match work(&mut ears, link, &mut self.hand, &self.kernel) {
+        match work(&mut turn, link, &mut self.hand, &self.kernel) {
             Ok(()) => Ok(true),
             Err(Error::Unloaded | Error::NotLoaded) => {
                 self.link = None;
@@ -232,13 +232,13 @@ impl<K: Kernel> Keeper<K> {
 }
 
 /// What the keeper uses while it is at the link.
-struct Ears<'a> {
+struct Turn<'a> {
     overruns: &'a mut u64,
     wants: &'a mut Option<Wants>,
     report: &'a mut dyn FnMut(Report),
 }
 
-impl Ears<'_> {
+impl Turn<'_> {
     /// Takes up and passes on what the kernel told.
     fn listen<T: Transport>(&mut self, link: &mut Monitor<T>) -> Result<()> {
         while let Some(update) = link.next_update()? {

@@ -20,14 +20,15 @@ use super::{
         patience::Patience,
     },
     bdev::{BlockDevice, FrozenQueue, OpenDevice},
-    below::{self, Below, Drives},
     bio::OwnedBio,
     disk_ref::DiskRef,
     inline_encryption::Engines,
     ioctl,
     limits::QueueLimits,
     request_queue::{Quiesced, RequestQueue},
-    reservations, zones,
+    reservations,
+    stacked_on::{self, Drives, StackedOn},
+    zones,
 };
 use core::{
     cell::UnsafeCell,
@@ -81,7 +82,7 @@ struct Private<T: Operations> {
 ///
 /// # Invariants
 ///
-/// `disk` is a live disk that was added. Its `private_data` is a `Below<T::Drives>`, and the `queuedata` of its queue a
+/// `disk` is a live disk that was added. Its `private_data` is a `StackedOn<T::Drives>`, and the `queuedata` of its queue a
 /// pinned `Private<T>`, both from a `KBox`.
 pub(crate) struct BioDisk<T: Operations> {
     disk: NonNull<bindings::gendisk>,
@@ -143,7 +144,10 @@ impl<T: Operations> BioDisk<T> {
         drives: T::Drives,
     ) -> Result<Self> {
         let pin = ModulePin::new()?;
-        let below = KBox::new(Below::new(drives, settings.engines.as_ref())?, GFP_KERNEL)?;
+        let below = KBox::new(
+            StackedOn::new(drives, settings.engines.as_ref())?,
+            GFP_KERNEL,
+        )?;
         let private = KBox::pin_init(
             try_pin_init!(Private {
                 data,
@@ -202,7 +206,7 @@ impl<T: Operations> BioDisk<T> {
     unsafe fn add(
         disk: NonNull<bindings::gendisk>,
         private: NonNull<Private<T>>,
-        below: NonNull<Below<T::Drives>>,
+        below: NonNull<StackedOn<T::Drives>>,
         settings: &Settings<'_>,
     ) -> Result {
         let disk = disk.as_ptr();
@@ -265,9 +269,9 @@ impl<T: Operations> BioDisk<T> {
         unsafe { (*self.disk.as_ptr()).queue }
     }
 
-    fn below(&self) -> &Below<T::Drives> {
+    fn below(&self) -> &StackedOn<T::Drives> {
         // SAFETY: By the type invariant the disk is live.
-        unsafe { below::of(self.disk.as_ptr()) }
+        unsafe { stacked_on::of(self.disk.as_ptr()) }
     }
 
     /// Whether drives with `engines` encrypt all that the disk has promised to.
@@ -294,7 +298,7 @@ impl<T: Operations> BioDisk<T> {
     ///
     /// Who waits at the gate of a frozen queue is woken when it opens, but has to run to get in: if it closes again at
     /// once, the same bio may wait time and again. The block layer itself sends on what waits in a queue of requests.
-    pub(crate) fn let_in(&self) {
+    pub(crate) fn wait_turn(&self) {
         let until = *self.private().get_ref().changing.lock();
         sleep_us(until.saturating_sub(monotonic_ns()) / 1000);
     }
@@ -592,7 +596,7 @@ pub(super) unsafe fn note_key<T: Operations>(
     bio: NonNull<bindings::bio>,
 ) {
     // SAFETY: By the contract of this function.
-    if let Some(encryption) = unsafe { below::of::<T::Drives>(disk) }.encryption() {
+    if let Some(encryption) = unsafe { stacked_on::of::<T::Drives>(disk) }.encryption() {
         // SAFETY: By the contract of this function `bio` is live.
         unsafe { encryption.note(bio) };
     }
@@ -644,7 +648,7 @@ unsafe extern "C" fn open_callback<T: Operations>(
 /// Called by the block layer, once, with a disk that [`BioDisk::new`] made on drives `D`.
 unsafe extern "C" fn free_disk_callback<D: Drives>(disk: *mut bindings::gendisk) {
     // SAFETY: By the contract of this function.
-    let below = unsafe { (*disk).private_data }.cast::<Below<D>>();
+    let below = unsafe { (*disk).private_data }.cast::<StackedOn<D>>();
     // SAFETY: There is one for each disk that was added. It goes last; `TextInUse` waits for the return from here.
     let pin = unsafe { ModulePin::unforget() };
     // SAFETY: It came from a `KBox`; nobody can ask the disk any more.

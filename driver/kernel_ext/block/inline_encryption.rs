@@ -14,7 +14,7 @@
 use super::{
     super::bindings,
     bdev::BlockDevice,
-    below::{Drives, Present},
+    stacked_on::{Drives, Present},
 };
 use core::{
     ffi::c_void,

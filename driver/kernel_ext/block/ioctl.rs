@@ -11,7 +11,7 @@
 use super::{
     super::bindings,
     bdev,
-    below::{self, Drives},
+    stacked_on::{self, Drives},
 };
 use kernel::{error::to_result, prelude::*};
 
@@ -34,7 +34,7 @@ pub(super) unsafe extern "C" fn ioctl_callback<D: Drives>(
     let is_whole = unsafe { (*disk).part0 } == device;
     // SAFETY: By the contract of this function the disk stands on drives `D`, and its open `device` has a reference to
     // it.
-    let drives = unsafe { below::of::<D>(disk) }.drives();
+    let drives = unsafe { stacked_on::of::<D>(disk) }.drives();
     let drive = drives.as_ref().and_then(|drives| drives.first(true));
     let Some(drive) = drive.filter(|_| is_whole) else {
         return ENOTTY.to_errno();
@@ -66,7 +66,7 @@ pub(super) unsafe extern "C" fn getgeo_callback<D: Drives>(
     geometry: *mut bindings::hd_geometry,
 ) -> c_int {
     // SAFETY: By the contract of this function.
-    let drives = unsafe { below::of::<D>(disk) }.drives();
+    let drives = unsafe { stacked_on::of::<D>(disk) }.drives();
     let Some(drive) = drives.as_ref().and_then(|drives| drives.first(false)) else {
         return ENOTTY.to_errno();
     };

@@ -8,7 +8,7 @@
 use super::{
     super::{bindings, errno::not_supported},
     bdev,
-    below::{self, Drives},
+    stacked_on::{self, Drives},
 };
 use kernel::prelude::*;
 
@@ -85,7 +85,7 @@ unsafe fn drive_of<D: Drives>(
     let disk = unsafe { (*device).bd_disk };
     // SAFETY: By the contract of this function the disk stands on drives `D`, and its open `device` has a reference to
     // it.
-    let drives = unsafe { below::of::<D>(disk) }.drives();
+    let drives = unsafe { stacked_on::of::<D>(disk) }.drives();
     let drives = drives.ok_or(not_supported())?;
     let drive = drives.first(true).ok_or(not_supported())?;
     // SAFETY: By the contract of this function the device is open.

@@ -7,7 +7,7 @@
 use super::{
     super::bindings,
     bdev::BlockDevice,
-    below::{self, Drives},
+    stacked_on::{self, Drives},
 };
 use core::{ffi::c_void, marker::PhantomData};
 use kernel::{error::to_result, prelude::*};
@@ -159,7 +159,7 @@ pub(super) unsafe extern "C" fn report_zones_callback<D: Drives>(
         _report: PhantomData,
     };
     // SAFETY: By the contract of this function.
-    let Some(drives) = unsafe { below::of::<D>(disk) }.drives() else {
+    let Some(drives) = unsafe { stacked_on::of::<D>(disk) }.drives() else {
         return ENXIO.to_errno();
     };
     match drives.report_zones(&mut report) {

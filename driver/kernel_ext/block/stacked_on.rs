@@ -55,12 +55,12 @@ impl<D: Drives> Present<D> {
 }
 
 /// What is there of a disk until nobody has a reference to it any more.
-pub(super) struct Below<D: Drives> {
+pub(super) struct StackedOn<D: Drives> {
     present: Arc<Present<D>>,
     encryption: Option<Pin<KBox<InlineEncryption<D>>>>,
 }
 
-impl<D: Drives> Below<D> {
+impl<D: Drives> StackedOn<D> {
     /// A disk on `drives`, whose engines encrypt. Sleeps.
     pub(super) fn new(drives: D, engines: Option<&Engines>) -> Result<Self> {
         let present = Present::new(drives)?;
@@ -118,9 +118,9 @@ impl<D: Drives> Below<D> {
 ///
 /// `disk` must be one that [`BioDisk::new`](super::bio_disk::BioDisk::new) makes or made, with drives `D`, and there must be
 /// a reference to it as long as the result is used.
-pub(super) unsafe fn of<'a, D: Drives>(disk: *mut bindings::gendisk) -> &'a Below<D> {
+pub(super) unsafe fn of<'a, D: Drives>(disk: *mut bindings::gendisk) -> &'a StackedOn<D> {
     // SAFETY: By the contract of this function.
-    let below = unsafe { (*disk).private_data }.cast::<Below<D>>();
+    let below = unsafe { (*disk).private_data }.cast::<StackedOn<D>>();
     // SAFETY: It is there until `free_disk`, which the last reference calls.
     unsafe { &*below }
 }
