@@ -5,6 +5,7 @@ use std::io::Read;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
+use nix::libc::SYS_execve;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -121,7 +122,7 @@ impl Background {
     pub(crate) fn waits(&mut self) {
         let folder = self.folder();
         wait_until(&format!("{} waits", self.words), || {
-            state(&folder) == Some('D') || !self.goes_on()
+            state(&folder) == Some('D') && has_called(&folder) || !self.goes_on()
         });
     }
 
@@ -173,4 +174,12 @@ pub(crate) fn within(limit: Duration, words: &[&str]) -> Ended {
 #[track_caller]
 pub(crate) fn succeeds_within(limit: Duration, words: &[&str]) -> String {
     Background::start(words).succeeds_in(limit)
+}
+
+/// Whether a process is in a system call other than the one that reads its program. It may wait for a page of that, too,
+/// which is no call.
+fn has_called(folder: &str) -> bool {
+    let call = sysfs::read(&format!("{folder}/syscall")).unwrap_or_default();
+    let number = call.split(' ').next().and_then(|word| word.parse().ok());
+    number.is_some_and(|number: i64| number >= 0 && number != SYS_execve)
 }
