@@ -13,6 +13,7 @@ use crate::{
     Client,
     error::Error,
     model::{DeviceSpec, TargetSpec},
+    prometheus::Snapshot,
     transport::fake::{Drive, Fake},
 };
 

@@ -9,7 +9,7 @@ use super::{snapshot::Pairs, *};
 use crate::{
     Client,
     metrics::{bucket_bound, bucket_floor},
-    model::{DeviceSpec, Histogram, OpStats, QueueMode, Stats, TargetSpec},
+    model::{Device, DeviceSpec, Histogram, OpStats, QueueMode, Stats, TargetSpec},
     transport::fake::{Drive, Fake},
 };
 
