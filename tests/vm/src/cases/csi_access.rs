@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! How volumes of the driver for Kubernetes are used: file systems and block devices, by one or by many, to be read only.
+#![expect(clippy::unwrap_used, reason = "a case fails by a panic")]
 
 use std::fs;
 use std::path::Path;
