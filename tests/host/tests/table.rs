@@ -205,7 +205,8 @@ fn targets() -> impl Strategy<Value = Vec<Target>> {
         |(drive, first, sectors, open_ended, block)| {
             let length = (!open_ended).then_some(sectors * 2 * SECTOR);
             let first = first * 2 * SECTOR;
-            let extent = Extent::within(first, length, 128 * SECTOR, block.into()).unwrap();
+            let extent = Extent::within(first, length, 128 * SECTOR, block.into())
+                .expect("it lies on the drive");
             Target {
                 drive,
                 extent,
@@ -263,7 +264,7 @@ fn of_zone(drive: u8, zone: u64, zones: Zones) -> Target {
     let (first, length) = (zone * zones.size * SECTOR, zones.size * SECTOR);
     Target {
         drive,
-        extent: Extent::within(first, Some(length), 1 << 30, 512).unwrap(),
+        extent: Extent::within(first, Some(length), 1 << 30, 512).expect("it lies on the drive"),
         open_ended: false,
         block: 512,
         zones,
