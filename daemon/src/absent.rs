@@ -30,7 +30,8 @@ fn told(release: &str, modules: io::Result<String>, signed_only: bool) -> Option
     });
     match there {
         Ok(false) => Some(format!(
-            "there is none for this kernel, {release}: apt install shunt-dkms, or boot a kernel that has it"
+            "none is installed for this kernel, {release}: apt install shunt-dkms, boot a kernel that has it, or insmod \
+             one that was built for it"
         )),
         _ if signed_only => Some(
             "this kernel takes only modules whose key it knows (EKEYREJECTED; Secure Boot): mokutil --import \
