@@ -23,6 +23,7 @@ mod sampler;
 mod stats;
 
 use crate::{
+    device::Settings,
     error::Refused,
     event,
     kernel_ext::{
@@ -35,7 +36,7 @@ use crate::{
         work::Work,
     },
     registry::{Lost, Registry},
-    uapi::{self, Reason},
+    uapi::{self, Reason, State},
 };
 use kernel::{alloc::AllocError, prelude::*, sync::Arc};
 use sampler::Sampler;
@@ -87,8 +88,8 @@ pub(crate) fn register() -> Result<Registration<Control>> {
     )?)
 }
 
-/// A backing device goes: every device on it is lost at once. Then the users of each are told, who may have much to write
-/// to other drives, and its listeners.
+/// A backing device goes: every device on it is lost at once. Then the listeners are told of each, and last the users, who
+/// may have much to write to other drives.
 fn lost(drive: DeviceId, surprise: bool) {
     FAMILY.with(|control| {
         let (mut after, mut untold) = (None, KVec::new());
@@ -96,30 +97,39 @@ fn lost(drive: DeviceId, surprise: bool) {
             match untold.reserve(1, GFP_KERNEL) {
                 // There is room for it.
                 Ok(()) => drop(untold.push_within_capacity(lost)),
-                Err(AllocError) => tell(control, &lost, surprise),
+                Err(AllocError) => {
+                    tell_listeners(control, &lost);
+                    tell_users(control, &lost, surprise);
+                }
             }
         }
-        untold.iter().for_each(|lost| tell(control, lost, surprise));
+        untold.iter().for_each(|lost| tell_listeners(control, lost));
+        untold
+            .iter()
+            .for_each(|lost| tell_users(control, lost, surprise));
     });
 }
 
-/// Tells the users of a device that was lost, and the listeners.
-fn tell(control: &Control, Lost(device, in_flight): &Lost, surprise: bool) {
+/// Tells the listeners of a device that was lost, unless it has been unmapped or moved to other drives meanwhile, which they
+/// have been told of.
+fn tell_listeners(control: &Control, Lost(device, in_flight): &Lost) {
+    let _ = control.registry.with(device, |device| {
+        if device.with_settings(Settings::state) == State::Lost {
+            let failed = Some(*in_flight);
+            control.notifier.send(device, Reason::Lost, failed);
+        }
+        Ok(())
+    });
+}
+
+/// Tells the users of a device that was lost, if it still is.
+fn tell_users(control: &Control, Lost(device, _): &Lost, surprise: bool) {
     let users = control
         .registry
         .with(device, |device| Ok(device.users_of_lost()));
-    let Ok(Some(users)) = users else {
-        // It has been unmapped or moved to other drives meanwhile, which its listeners have been told of.
-        return;
-    };
-    if let Some(users) = users {
+    if let Ok(Some(users)) = users {
         users.report_dead(surprise);
     }
-    let _ = control.registry.with(device, |device| {
-        let failed = Some(*in_flight);
-        control.notifier.send(device, Reason::Lost, failed);
-        Ok(())
-    });
 }
 
 impl Context for Control {

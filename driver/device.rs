@@ -224,10 +224,10 @@ impl Device {
     }
 
     /// If it is still lost, a reference to tell its users by, unless the resume will tell them. Sleeps.
-    pub(crate) fn users_of_lost(&self) -> Option<Option<DiskRef>> {
+    pub(crate) fn users_of_lost(&self) -> Option<DiskRef> {
         let settings = self.settings.lock();
-        let tell = (!settings.suspended).then(|| self.disk.reference());
-        (settings.state() == State::Lost).then_some(tell)
+        let is_lost = settings.state() == State::Lost && !settings.suspended;
+        is_lost.then(|| self.disk.reference())
     }
 
     /// Waits for the turn to change it. Sleeps. `ENODEV` if it has gone meanwhile.

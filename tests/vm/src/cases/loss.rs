@@ -369,10 +369,12 @@ fn a_device_is_lost_at_once_though_another_has_yet_to_write_all_out() {
     let sync = std::fs::File::open(mounts[1].folder()).expect("it is mounted");
     nix::unistd::syncfs(&sync).expect("the drive works");
     drop(sync);
+    let events = Events::listen();
+    events.present();
     slow.suspend();
     let mut removal = take_out(&going);
     for device in [&writes, &beside] {
-        wait_until("the device is lost", || device.now()["state"] == "lost");
+        assert_eq!(lost(&events, device.name()), device.now());
     }
     beside.retarget(other.path());
     assert!(removal.goes_on(), "the file system has written all out");
@@ -385,7 +387,7 @@ fn a_device_is_lost_at_once_though_another_has_yet_to_write_all_out() {
     beside.unmap();
 }
 
-/// The loss of a device is told once its users know, and they may have much to write.
+/// Users are told of a loss one after another, and they may have much to write: by then others may have its number.
 fn a_device_with_the_number_of_one_that_was_lost_is_not_told_as_lost() {
     const LONG: Duration = Duration::from_secs(20);
     let _module = Module::load();
