@@ -33,11 +33,28 @@ impl QueueLimits {
         }
     }
 
-    /// What `disk` shows at present, but for numbers that the block layer changes by itself: those are of `drives`.
+    /// What `disk` shows at present, but for numbers that the block layer changes by itself: those are of `drives`. What they
+    /// cannot do any more, since their drivers switched it off, it does not promise either.
     pub(crate) fn promised(disk: &BlockDevice, drives: &Self) -> Self {
         let mut raw = snapshot(disk);
         raw.max_open_zones = drives.raw.max_open_zones;
         raw.max_active_zones = drives.raw.max_active_zones;
+        for (shown, able) in [
+            (
+                &mut raw.max_hw_discard_sectors,
+                drives.raw.max_hw_discard_sectors,
+            ),
+            (
+                &mut raw.max_secure_erase_sectors,
+                drives.raw.max_secure_erase_sectors,
+            ),
+            (
+                &mut raw.max_write_zeroes_sectors,
+                drives.raw.max_write_zeroes_sectors,
+            ),
+        ] {
+            *shown = (*shown).min(able);
+        }
         Self { raw, stacked: true }
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A device moves to other drives while it is busy: no I/O is lost or fails, and a refused move changes nothing.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -15,6 +15,7 @@ use crate::guest::direct::{Buffer, Direct};
 use crate::guest::dm::Dm;
 use crate::guest::events::Events;
 use crate::guest::flash::{BIG_BLOCKS, flash};
+use crate::guest::loop_device::Loop;
 use crate::guest::module::Module;
 use crate::guest::mount::Mount;
 use crate::guest::shunt::{Device, MODES, QUEUES};
@@ -35,6 +36,7 @@ cases!("retarget":
     the_old_drive_is_free_at_once,
     each_retarget_is_told_once,
     a_retarget_that_cannot_be_is_refused,
+    what_the_driver_of_a_drive_has_switched_off_is_not_asked_of_the_next,
     a_table_that_leads_back_to_the_device_is_refused,
 );
 
@@ -246,6 +248,27 @@ fn a_retarget_that_cannot_be_is_refused() {
     file.write(MIB, &Buffer::pattern(2, 4096));
     file.flush().expect("a flush works");
     device.retarget(&beside);
+}
+
+/// A file of tmpfs has its space freed, but no range of it zeroed, which the loop driver learns when it is first asked.
+fn what_the_driver_of_a_drive_has_switched_off_is_not_asked_of_the_next() {
+    let _module = Module::load();
+    const FILES: [&str; 2] = ["/run/one", "/run/two"];
+    for queue in QUEUES {
+        let drives = FILES.map(|file| {
+            run(&format!("truncate --size 16M {file}"));
+            Loop::bind(file, "")
+        });
+        let device = Device::map_with("vol0", drives[0].path(), &["--queue", queue]);
+        for drive in &drives {
+            run(&format!("blkdiscard --force --zeroout {}", drive.path()));
+        }
+        device.retarget(drives[1].path());
+        device.unmap();
+    }
+    for file in FILES {
+        fs::remove_file(file).expect("nobody has it");
+    }
 }
 
 fn a_table_that_leads_back_to_the_device_is_refused() {
