@@ -19,7 +19,7 @@ use crate::{
     table::TableSpec,
     uapi::{Reason, State, StatsMode, cmd},
 };
-use kernel::{prelude::*, sync::Arc};
+use kernel::{alloc::AllocError, prelude::*, sync::Arc};
 
 /// device-new: maps a device, tells the listeners, and answers with it.
 pub(super) struct New {
@@ -59,9 +59,14 @@ impl DoLater for New {
             control.notifier.send(device, Reason::Created, None);
             Ok(())
         });
-        let answer = fill(reply, &device);
+        // Somebody may have given it a longer table meanwhile; otherwise there is nothing left that could fail.
+        let mut first = Some(reply);
+        let shown = show(&device, false, |room| match first.take() {
+            Some(reply) => Ok(reply),
+            None => sender.reply::<Control>(room),
+        });
         give_back(device);
-        answer
+        shown
     }
 }
 
@@ -213,7 +218,7 @@ impl Set {
         let patience = device.patience(&patience);
         let registry = &control.registry;
         let room = self.change.wanted_room().max(encode::device_room(device));
-        let reply = sender.reply::<Control>(room)?;
+        let mut reply = sender.reply::<Control>(room)?;
         let was_suspended = device.is_suspended();
         let first = match self.change {
             Change::Nothing => Ok(()),
@@ -233,7 +238,9 @@ impl Set {
             control.notifier.send(device, Reason::Changed, None);
         }
         all?;
-        fill(reply, device)
+        // There is nothing left that could fail: nobody else has the turn.
+        encode::device(&mut reply.writer(), device)?;
+        Ok(Answer::Reply(reply))
     }
 }
 
@@ -252,27 +259,40 @@ impl Do for Get {
     }
 }
 
-/// How often room for a device is measured: it may get a longer table before it is written.
-const ATTEMPTS: u32 = 8;
-
 /// Shows the device that a request names, with what it can do or without.
 #[inline(never)]
 fn answer(control: &Control, request: &Request<'_>, caps: bool) -> Result<Answer, Refused> {
     let key = decode::request(request.attrs())?.key()?;
     control.registry.with(&key, |device| {
-        for _ in 0..ATTEMPTS {
-            let (room, write): (_, fn(&mut Writer<'_>, &Device) -> Result) = match caps {
-                true => (encode::caps_room(device), encode::caps),
-                false => (encode::device_room(device), encode::device),
-            };
-            let mut reply = request.reply(room)?;
-            match write(&mut reply.writer(), device) {
-                Err(error) if error == EMSGSIZE => {}
-                written => return Ok(written.map(|()| Answer::Reply(reply))?),
-            }
-        }
-        Err(EMSGSIZE.into())
+        show(device, caps, |room| request.reply(room))
     })
+}
+
+/// How often room for a device is measured: it may get a longer table before it is written.
+const ATTEMPTS: u32 = 8;
+
+/// Writes a device to a reply that `begin` begins with room for so many bytes, with what it can do or without.
+fn show(
+    device: &Device,
+    caps: bool,
+    mut begin: impl FnMut(usize) -> Result<Message, AllocError>,
+) -> Result<Answer, Refused> {
+    let room: fn(&Device) -> usize = match caps {
+        true => encode::caps_room,
+        false => encode::device_room,
+    };
+    let write: fn(&mut Writer<'_>, &Device) -> Result = match caps {
+        true => encode::caps,
+        false => encode::device,
+    };
+    for _ in 0..ATTEMPTS {
+        let mut reply = begin(room(device))?;
+        match write(&mut reply.writer(), device) {
+            Err(error) if error == EMSGSIZE => {}
+            written => return Ok(written.map(|()| Answer::Reply(reply))?),
+        }
+    }
+    Err(EMSGSIZE.into())
 }
 
 impl Dump for Get {
@@ -314,11 +334,4 @@ impl Do for Caps {
     fn run(control: &Control, request: &Request<'_>) -> Result<Answer, Refused> {
         answer(control, request, true)
     }
-}
-
-/// Completes a reply, which a command that changes something begins before: once the change has been made, there is nothing
-/// left that could fail.
-fn fill(mut reply: Message, device: &Device) -> Result<Answer, Refused> {
-    encode::device(&mut reply.writer(), device)?;
-    Ok(Answer::Reply(reply))
 }
