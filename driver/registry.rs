@@ -33,6 +33,7 @@ use kernel::{
     sync::{Arc, Mutex},
 };
 pub(crate) use place::Place;
+use place::Unlisted;
 use questions::Questions;
 
 /// The devices.
@@ -192,14 +193,23 @@ impl Registry {
                 return Err(refused);
             }
         };
-        let made = asking(patience, move |asked| {
+        let make = move |asked: &AtomicUsize| {
             question.table().ask(asked)?;
             drop(question);
-            Device::new(spec, table, place)?.insert()
-        })?;
-        let device = made.keep().ok_or(ENODEV)?;
-        check_drives(device.table(), patience);
-        Ok(device)
+            Device::new(spec, table, place).map(Unlisted::new)
+        };
+        // Who lists the devices sees none that nobody is told of: it is listed while the caller waits for it.
+        let made = asking_then(patience, make, |made| Ok(made?.list()))?;
+        match made {
+            Ok(device) => {
+                check_drives(device.table(), patience);
+                Ok(device)
+            }
+            Err((refused, unlisted)) => {
+                let _ = patience.run(move || drop(unlisted));
+                Err(refused)
+            }
+        }
     }
 
     /// Replaces the table of a device. Sleeps.
@@ -382,9 +392,18 @@ fn asking<T: Send + Unpin + 'static>(
     patience: &Patience,
     ask: impl FnOnce(&AtomicUsize) -> Result<T, Refused> + Send + 'static,
 ) -> Result<T, Refused> {
+    asking_then(patience, ask, |answer| answer)
+}
+
+/// The same; what `then` makes of the answer is made only if the caller gets it.
+fn asking_then<T: Send + 'static, U: Send + Unpin + 'static>(
+    patience: &Patience,
+    ask: impl FnOnce(&AtomicUsize) -> Result<T, Refused> + Send + 'static,
+    then: impl FnOnce(Result<T, Refused>) -> Result<U, Refused> + Send + 'static,
+) -> Result<U, Refused> {
     let asked = Arc::new(AtomicUsize::new(0), GFP_KERNEL)?;
     let progress = asked.clone();
-    match patience.run(move || ask(&progress)) {
+    match patience.run_then(move || ask(&progress), then) {
         Ok(result) => result,
         Err(error) => {
             let number = asked.swap(NOBODY, Ordering::Relaxed);

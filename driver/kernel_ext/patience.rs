@@ -98,6 +98,20 @@ impl Patience {
         &self,
         run: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T> {
+        self.run_then(run, |value| value)
+    }
+
+    /// The same; while somebody waits for its result, and only then, `then` makes of it what is waited for: either that is
+    /// done and the caller gets it, or it is not done. `then` must not wait for I/O. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Self::check`]; `ENOMEM`.
+    pub(crate) fn run_then<T: Send + 'static, U: Send + Unpin + 'static>(
+        &self,
+        run: impl FnOnce() -> T + Send + 'static,
+        then: impl FnOnce(T) -> U + Send + 'static,
+    ) -> Result<U> {
         let result = Arc::pin_init(
             pin_init!(Outcome { state <- new_mutex!(State::Running) }),
             GFP_KERNEL,
@@ -109,7 +123,7 @@ impl Patience {
             let abandoned = matches!(*state, State::Abandoned);
             if !abandoned {
                 drop(pin);
-                *state = State::Done(value);
+                *state = State::Done(then(value));
                 return;
             }
             // Its drop may take for ever, too.

@@ -63,30 +63,32 @@ impl Drop for Place {
     }
 }
 
-/// A device that is in the registry; it is taken out again if this is dropped.
-pub(crate) struct Inserted(Option<Arc<Device>>);
+/// A device that is there, but that no command finds yet; it goes if this is dropped.
+pub(super) struct Unlisted(Option<Arc<Device>>);
 
-impl Device {
-    /// Lets it be found. Sleeps.
-    pub(super) fn insert(self: Arc<Self>) -> Result<Inserted, Refused> {
-        self.place().with_devices(|devices| devices.insert(&self))?;
-        Ok(Inserted(Some(self)))
+impl Unlisted {
+    pub(super) fn new(device: Arc<Device>) -> Self {
+        Self(Some(device))
+    }
+
+    /// Lets it be found, for good. Sleeps, but for no I/O. Without memory for that it is given back.
+    pub(super) fn list(mut self) -> Result<Arc<Device>, (Refused, Self)> {
+        let Some(device) = self.0.take() else {
+            return Err((ENODEV.into(), self));
+        };
+        match device
+            .place()
+            .with_devices(|devices| devices.insert(&device))
+        {
+            Ok(()) => Ok(device),
+            Err(refused) => Err((refused, Self(Some(device)))),
+        }
     }
 }
 
-impl Inserted {
-    /// It stays.
-    pub(super) fn keep(mut self) -> Option<Arc<Device>> {
-        self.0.take()
-    }
-}
-
-impl Drop for Inserted {
+impl Drop for Unlisted {
     fn drop(&mut self) {
         if let Some(device) = self.0.take() {
-            device
-                .place()
-                .with_devices(|devices| devices.remove(&device));
             // Somebody may have opened it already.
             device.mark_dead();
         }
