@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::process::Child;
 use std::time::Duration;
 
-use super::case::show_on_failure;
+use super::case::{figure, show_on_failure};
 use super::command::{attempt, command, run, run_words};
 use super::wait::Poll;
 
@@ -140,15 +140,29 @@ pub(crate) fn mounts(word: &str, path: &str) {
     assert_eq!(source.trim(), path, "mount {word}");
 }
 
+/// Whether nothing of it is left, soon.
+fn ends() -> bool {
+    let gone = Poll::for_at_most(Duration::from_secs(20));
+    gone.until(|| (attempt(&["pgrep", "udev"]).code != Some(0)).then_some(()))
+        .is_some()
+}
+
 impl Drop for Udev {
     fn drop(&mut self) {
         let _ = self.monitor.kill();
         let _ = self.monitor.wait();
-        let _ = attempt(&["udevadm", "control", "--exit"]);
+        let asked = attempt(&["udevadm", "control", "--exit"]);
         // Its workers may still make links for a while.
-        let gone = Poll::for_at_most(Duration::from_secs(20))
-            .until(|| (attempt(&["pgrep", "udev"]).code != Some(0)).then_some(()));
-        assert!(gone.is_some(), "udev does not end");
+        if !ends() {
+            // What it is busy with is not ours to judge, as long as it can be killed.
+            figure(&format!("udev is killed; it was asked to end: {asked:?}"));
+            let processes = run("ps -e -o pid=,ppid=,stat=,wchan=,args=");
+            for line in processes.lines().filter(|line| !line.ends_with(']')) {
+                figure(line);
+            }
+            let _ = attempt(&["pkill", "-KILL", "udev"]);
+            assert!(ends(), "udev does not end, though it was killed");
+        }
         for file in [RULES, SLOW_RULES] {
             let _ = fs::remove_file(file);
         }
