@@ -44,6 +44,7 @@ mod metrics;
 mod modes;
 mod names;
 mod observed;
+mod overrun;
 mod pace;
 mod packaging;
 mod polled;
@@ -83,6 +84,7 @@ const TOPICS: &[&[Case]] = &[
     errors::CASES,
     stats::CASES,
     truth::CASES,
+    overrun::CASES,
     stream::CASES,
     modes::CASES,
     limits::CASES,

@@ -56,6 +56,11 @@ impl Samples {
     }
 }
 
+/// The number of the sample, if it is one and no answer.
+pub(crate) fn number(sample: &Value) -> Option<u64> {
+    sample["seq"].as_u64()
+}
+
 /// The figures of one operation of a device in a sample.
 #[track_caller]
 pub(crate) fn op<'a>(sample: &'a Value, device: &str, op: &str) -> &'a Value {
