@@ -515,7 +515,10 @@ impl<'a> Turn<'a> {
         let mut frozen = self.freeze(patience)?;
         self.drain(&device.table(), patience)?;
         match device.queue_mode {
-            QueueMode::Bio => frozen.path_mut().route = Route::Held,
+            QueueMode::Bio => {
+                frozen.path_mut().route = Route::Held;
+                device.disk.data().keep_held();
+            }
             QueueMode::Mq => device.disk.hold_requests(),
         }
         Ok(())
@@ -530,12 +533,8 @@ impl<'a> Turn<'a> {
                 QueueMode::Mq => device.disk.release_requests(),
                 QueueMode::Bio => {
                     let mut frozen = self.freeze(patience)?;
-                    let path = frozen.path_mut();
-                    path.route = Route::through(&table);
-                    match table.zone() {
-                        0 => device.disk.data().release(),
-                        _ => device.disk.data().release_in_order(path),
-                    }
+                    frozen.path_mut().route = Route::through(&table);
+                    device.disk.data().release(table.zone() != 0);
                 }
             }
             device.settings.lock().suspended = false;

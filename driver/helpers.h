@@ -20,6 +20,7 @@ static const blk_opf_t SHUNT_REQ_OP_MASK = REQ_OP_MASK;
 static const blk_opf_t SHUNT_REQ_PREFLUSH = REQ_PREFLUSH;
 static const blk_opf_t SHUNT_REQ_NOWAIT = REQ_NOWAIT;
 static const blk_opf_t SHUNT_REQ_POLLED = REQ_POLLED;
+static const blk_opf_t SHUNT_REQ_DRV = REQ_DRV;
 static const u32 SHUNT_BLK_FEAT_ZONED = BLK_FEAT_ZONED;
 static const u32 SHUNT_STACKED_FEATURES =
 	BLK_FEAT_NOWAIT | BLK_FEAT_POLL | BLK_FEAT_PCI_P2PDMA |

@@ -7,6 +7,7 @@
 
 use super::{
     complete::Measured,
+    held::Held,
     many::{self, FlushFirst},
 };
 use crate::{
@@ -14,29 +15,23 @@ use crate::{
         block::{
             bio::{Bio, OwnedBio, Status},
             bio_disk,
-            bio_list::BioList,
             hook::{Contexts, Hooks},
         },
-        work::{Run, Work},
+        work::Work,
     },
     stats::{DeviceStats, op_of},
     table::Table,
     target::Target,
     uapi::StatsMode,
 };
-use kernel::{
-    alloc::AllocError,
-    new_spinlock,
-    prelude::*,
-    sync::{Arc, SpinLock},
-};
+use kernel::{alloc::AllocError, prelude::*, sync::Arc};
 
 /// What a device forwards with, as long as it exists.
 pub(crate) struct Io {
     /// Its statistics, and the bios that are in flight in mode `full`.
     pub(crate) hooks: Hooks<Measured>,
     /// Bios that came while it was suspended, of a device without a request queue.
-    held: Work<Held>,
+    pub(super) held: Work<Held>,
     /// Bios before which every drive must be flushed.
     pub(super) flush_first: Work<FlushFirst>,
 }
@@ -114,24 +109,21 @@ impl Io {
         self.flush_first.set_table(table);
     }
 
-    /// Has the bios that waited submitted again, in their order, by another task: a drive may keep it waiting. Any context.
-    pub(crate) fn release(&self) {
+    /// Has the bios that waited submitted again, in their order, by another task: a drive may keep it waiting. With `in_order`
+    /// those that come meanwhile wait behind them. The device must be frozen.
+    pub(crate) fn release(&self, in_order: bool) {
+        self.held.release(in_order);
         self.held.queue(0);
     }
 
-    /// Forwards the bios that waited, in their order, as zones want it. May sleep. The device must be frozen, and the path lead
-    /// somewhere.
-    pub(crate) fn release_in_order(&self, path: &Path) {
-        let mut waiting = self.held.take();
-        while let Some(bio) = waiting.pop() {
-            self.forward(path, bio);
-        }
+    /// Has the bios that wait, and those that come, wait for the next resume. The device must be frozen.
+    pub(crate) fn keep_held(&self) {
+        self.held.keep();
     }
 
     /// Fails the bios that wait, and those that would wait from now on.
     pub(crate) fn fail_held(&self) {
-        // They end as the list is dropped.
-        drop(self.held.end());
+        self.held.fail();
     }
 
     #[inline(always)]
@@ -228,59 +220,6 @@ impl Io {
         } else {
             self.held.push(bio);
         }
-    }
-}
-
-/// Bios that wait for a resume, as they were submitted to the device.
-struct Held(Pin<KBox<SpinLock<Waiting>>>);
-
-struct Waiting {
-    bios: BioList,
-    /// No resume comes any more.
-    gone: bool,
-}
-
-impl Held {
-    /// None. May sleep.
-    fn new() -> Result<Self> {
-        let waiting = Waiting {
-            bios: BioList::new(),
-            gone: false,
-        };
-        Ok(Self(KBox::pin_init(new_spinlock!(waiting), GFP_KERNEL)?))
-    }
-
-    fn push(&self, bio: OwnedBio) {
-        let mut waiting = self.0.lock();
-        if waiting.gone {
-            drop(waiting);
-            return bio.end(Status::IOERR);
-        }
-        waiting.bios.push(bio);
-    }
-
-    /// Takes all that wait now.
-    fn take(&self) -> BioList {
-        core::mem::replace(&mut self.0.lock().bios, BioList::new())
-    }
-
-    /// Takes all that wait, and lets no other wait any more.
-    fn end(&self) -> BioList {
-        let mut waiting = self.0.lock();
-        waiting.gone = true;
-        core::mem::replace(&mut waiting.bios, BioList::new())
-    }
-}
-
-impl Run for Held {
-    fn run(&self) -> Option<u32> {
-        // Each comes by the gate once more, since it may be closed again by now. What is held again meanwhile is for the next
-        // resume.
-        let mut waiting = self.take();
-        while let Some(bio) = waiting.pop() {
-            bio.submit();
-        }
-        None
     }
 }
 

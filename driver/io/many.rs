@@ -35,11 +35,16 @@ use kernel::{
 
 /// Forwards a bio, which is `kept` as it came until it ends if its end has to be looked at. Called in process context, by
 /// the task that submits it.
-pub(super) fn forward(io: &Io, mode: StatsMode, table: &Table, mut bio: OwnedBio, kept: bool) {
+pub(super) fn forward(io: &Io, mode: StatsMode, table: &Table, bio: OwnedBio, kept: bool) {
     let Some(bios) = table.bios() else {
         return bio.end(Status::IOERR);
     };
     let zoned = table.zone() != 0;
+    let here = match zoned {
+        true => io.held.push_behind(bio),
+        false => Some(bio),
+    };
+    let Some(mut bio) = here else { return };
     let waits = bio.is_preflush() && bio.bytes() != 0
         || zoned && bio.op().is_write() && io.flush_first.is_busy();
     let waits = waits && table.drives().nth(1).is_some();

@@ -332,6 +332,22 @@ impl OwnedBio {
         unsafe { (*self.0.as_raw()).bi_opf &= !bindings::SHUNT_REQ_POLLED };
     }
 
+    /// Marks the bio, by the flag that is for the driver of the device that it is submitted to. It must come by
+    /// [`Self::take_mark`] before it goes on to another one, for whose driver the flag means something else.
+    pub(crate) fn mark(&mut self) {
+        // SAFETY: By the type invariant the bio is live and ours.
+        unsafe { (*self.0.as_raw()).bi_opf |= bindings::SHUNT_REQ_DRV };
+    }
+
+    /// Takes the mark off; whether it was there.
+    #[inline(always)]
+    pub(crate) fn take_mark(&mut self) -> bool {
+        let marked = self.opf() & bindings::SHUNT_REQ_DRV != 0;
+        // SAFETY: By the type invariant the bio is live and ours.
+        unsafe { (*self.0.as_raw()).bi_opf &= !bindings::SHUNT_REQ_DRV };
+        marked
+    }
+
     /// Changes what the bio does; its flags stay.
     pub(super) fn set_op(&mut self, op: Op) {
         let opf = self.opf() & !bindings::SHUNT_REQ_OP_MASK | op.0;

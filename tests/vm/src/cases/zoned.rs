@@ -2,7 +2,11 @@
 //! Zoned drives: reports, writes, appends and orders to zones go through, in terms of the device.
 
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use crate::guest::background::Background;
 use crate::guest::case::skip;
 use crate::guest::command::{attempt, run};
 use crate::guest::direct::{Buffer, Direct};
@@ -11,7 +15,7 @@ use crate::guest::flash::{ZONE, flash, zoned};
 use crate::guest::module::Module;
 use crate::guest::null_blk::NullBlk;
 use crate::guest::nvmet::Namespace;
-use crate::guest::shunt::{Device, refused};
+use crate::guest::shunt::{Device, PATIENT, refused};
 use crate::guest::zones::{Zone, order, reset_all, zones};
 
 cases!("zoned":
@@ -26,6 +30,8 @@ cases!("zoned":
     pieces_that_are_not_whole_zones_are_refused,
     zones_that_do_not_go_together_are_refused,
     a_retarget_keeps_the_zones_and_their_size,
+    a_resume_waits_for_no_drive,
+    zones_are_written_in_order_through_suspends_and_resumes,
 );
 
 const MODES: [&str; 3] = ["off", "counters", "full"];
@@ -343,4 +349,78 @@ fn a_retarget_keeps_the_zones_and_their_size() {
         "{line}"
     );
     assert_eq!(attempt(&["blkzone", "report", plain.path()]).code, Some(1));
+}
+
+/// Each operation of the drive takes a third of a second, and it has one at a time.
+fn a_resume_waits_for_no_drive() {
+    const WRITERS: u64 = 16;
+    const LONG: Duration = Duration::from_secs(60);
+    let _module = Module::load();
+    let slow = "queue_mode=2 irqmode=2 completion_nsec=333000000 submit_queues=1 hw_queue_depth=1";
+    let drive = NullBlk::load(&format!("{} {slow}", of_8_mib(0)));
+    let device = Device::map_with("vol0", drive.path(), &PATIENT);
+    run("shunt suspend vol0 --timeout 60");
+    let to = format!("of={}", device.path());
+    let mut writers: Vec<Background> = (0..WRITERS)
+        .map(|zone| {
+            let place = format!("seek={}B", zone * (8 << 20));
+            Background::start(&[
+                "dd",
+                "if=/dev/zero",
+                &to,
+                "bs=4k",
+                "count=1",
+                &place,
+                "oflag=direct",
+                "conv=nocreat,notrunc",
+            ])
+        })
+        .collect();
+    for writer in &mut writers {
+        writer.waits();
+    }
+    let begun = Instant::now();
+    run("shunt resume vol0");
+    let taken = begun.elapsed();
+    assert!(taken < Duration::from_secs(2), "the resume took {taken:?}");
+    // Some still wait, and wait for the next resume then.
+    run("shunt suspend vol0 --timeout 60");
+    assert!(writers.iter_mut().any(Background::goes_on));
+    run("shunt resume vol0");
+    for writer in &mut writers {
+        writer.succeeds_in(LONG);
+    }
+    let found = conditions(device.path());
+    assert!(
+        found[..WRITERS as usize]
+            .iter()
+            .all(|(written, _)| *written == 8),
+        "{found:?}"
+    );
+}
+
+fn zones_are_written_in_order_through_suspends_and_resumes() {
+    let _module = Module::load();
+    let drive = empty(1);
+    let device = Device::map("vol0", &format!("{drive},offset=4M"));
+    let ended = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let done = Fio::run(
+                device.path(),
+                "ioengine=libaio iodepth=16 zonemode=zbd max_open_zones=2 rw=write bs=4k size=36M verify=crc32c do_verify=1",
+            );
+            assert!(done.ios("write") > 0 && done.ios("read") > 0);
+            ended.store(true, Ordering::Relaxed);
+        });
+        let mut rounds = 0;
+        while !ended.load(Ordering::Relaxed) && rounds < 30 {
+            run("shunt suspend vol0");
+            run("shunt resume vol0");
+            rounds += 1;
+        }
+        assert!(rounds > 5, "only {rounds} suspends");
+    });
+    let stats = device.stats();
+    assert_eq!(stats.errors("write") + stats.errors("read"), 0);
 }
