@@ -17,7 +17,7 @@ use crate::{
     },
     logic::{
         extent::SECTOR,
-        table::{Layout, Piece, Place, Shape, Zones, end_of, may_grow},
+        table::{Layout, Part, Place, Shape, Zones, end_of, may_grow},
     },
     target::{Target, TargetSpec},
     uapi::State,
@@ -68,11 +68,11 @@ impl Table {
             let mut target = Target::open(spec, read_only).map_err(|e| e.at(number))?;
             let kept = old.and_then(|old| old.targets.get(number)).filter(|kept| {
                 !may_grow(striped, number, count)
-                    && target.is_open_ended()
+                    && target.piece().open_ended
                     && kept.begins_with(&target)
             });
             if let Some(kept) = kept {
-                target.shorten(kept.extent().sectors());
+                target.piece_mut().extent.shorten(kept.extent().sectors());
             }
             targets.push(target, GFP_KERNEL)?;
         }

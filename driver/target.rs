@@ -11,7 +11,7 @@ use crate::{
     kernel_ext::block::bdev::{DeviceId, Holder, OpenDevice, UserDevice},
     logic::{
         extent::{Extent, SECTOR},
-        table::{Piece, Zones},
+        table::{Part, Piece, Zones},
     },
     uapi::State,
 };
@@ -38,9 +38,7 @@ pub(crate) struct TargetSpec {
 pub(crate) struct Target {
     path: Arc<CString>,
     device: OpenDevice,
-    extent: Extent,
-    /// The length was not asked for, so it may grow with the backing device.
-    open_ended: bool,
+    piece: Piece,
     lost: AtomicBool,
     /// Whether sysfs shows the device as standing on the drive by this target.
     shown: AtomicBool,
@@ -51,10 +49,9 @@ impl Target {
     pub(crate) fn open(spec: TargetSpec, read_only: bool) -> Result<Self, TargetError> {
         let device = OpenDevice::open(&spec.device, read_only, &HOLDER)?;
         Ok(Self {
-            extent: piece(&device, spec.offset, spec.length)?,
+            piece: piece(&device, spec.offset, spec.length)?,
             path: Arc::new(spec.path, GFP_KERNEL).map_err(|_| TargetError::from(ENOMEM))?,
             device,
-            open_ended: spec.length.is_none(),
             lost: AtomicBool::new(false),
             shown: AtomicBool::new(false),
         })
@@ -65,8 +62,7 @@ impl Target {
         Self {
             path: self.path.clone(),
             device: self.device.clone(),
-            extent: self.extent,
-            open_ended: self.open_ended,
+            piece: self.piece,
             lost: AtomicBool::new(self.state() == State::Lost),
             shown: AtomicBool::new(false),
         }
@@ -75,8 +71,8 @@ impl Target {
     /// The same target, with what the drive has grown by, if its length was not asked for.
     pub(crate) fn grown(&self) -> Result<Self, TargetError> {
         let mut target = self.again();
-        if self.open_ended {
-            target.extent = piece(&self.device, self.extent.offset_bytes(), None)?;
+        if self.piece.open_ended {
+            target.piece = piece(&self.device, self.extent().offset_bytes(), None)?;
         }
         Ok(target)
     }
@@ -102,17 +98,17 @@ impl Target {
     /// The piece of it that is used.
     #[inline(always)]
     pub(crate) fn extent(&self) -> &Extent {
-        &self.extent
+        &self.piece.extent
     }
 
     /// Whether it is all of the backing device, as that is now.
     pub(crate) fn is_whole(&self) -> bool {
-        self.extent.first() == 0 && self.extent.sectors() == self.device.sectors()
+        self.extent().first() == 0 && self.extent().sectors() == self.device.sectors()
     }
 
     /// Whether both are on the same backing device and begin at the same place of it.
     pub(crate) fn begins_with(&self, other: &Self) -> bool {
-        self.device.id() == other.device.id() && self.extent.first() == other.extent.first()
+        self.device.id() == other.device.id() && self.extent().first() == other.extent().first()
     }
 
     /// Notes whether sysfs shows the device as standing on the drive by this target. Whether it did before.
@@ -135,17 +131,13 @@ impl Target {
     }
 }
 
-impl Piece for Target {
-    fn extent(&self) -> &Extent {
-        &self.extent
+impl Part for Target {
+    fn piece(&self) -> &Piece {
+        &self.piece
     }
 
-    fn is_open_ended(&self) -> bool {
-        self.open_ended
-    }
-
-    fn shorten(&mut self, sectors: u64) {
-        self.extent.shorten(sectors);
+    fn piece_mut(&mut self) -> &mut Piece {
+        &mut self.piece
     }
 
     fn is_beside(&self, other: &Self) -> bool {
@@ -168,8 +160,8 @@ impl Piece for Target {
 }
 
 /// A piece of a drive.
-fn piece(device: &OpenDevice, offset: u64, length: Option<u64>) -> Result<Extent, TargetError> {
-    let extent = Extent::within(
+fn piece(device: &OpenDevice, offset: u64, length: Option<u64>) -> Result<Piece, TargetError> {
+    let piece = Piece::within(
         offset,
         length,
         device.sectors().saturating_mul(SECTOR),
@@ -177,7 +169,7 @@ fn piece(device: &OpenDevice, offset: u64, length: Option<u64>) -> Result<Extent
     )?;
     match u64::from(device.zone_sectors()) {
         0 => {}
-        zone => extent.check_zones(zone, device.sectors())?,
+        zone => piece.extent.check_zones(zone, device.sectors())?,
     }
-    Ok(extent)
+    Ok(piece)
 }

@@ -27,16 +27,37 @@ pub fn end_of(start: u64, sectors: u64) -> Option<u64> {
     (end <= LONGEST).then_some(end)
 }
 
+/// The piece of its drive that a target covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Where it is.
+    pub extent: Extent,
+    /// The length was not asked for: the target may become shorter than the rest of the drive, and grow with it.
+    pub open_ended: bool,
+}
+
+impl Piece {
+    /// The piece of `length` bytes at `offset` of a drive, as by [`Extent::within`]; without a length its end is open.
+    pub fn within(
+        offset: u64,
+        length: Option<u64>,
+        size: u64,
+        block: u64,
+    ) -> Result<Self, ExtentError> {
+        Ok(Self {
+            extent: Extent::within(offset, length, size, block)?,
+            open_ended: length.is_none(),
+        })
+    }
+}
+
 /// A target that is to be part of a table.
-pub trait Piece {
+pub trait Part {
     /// The piece of its drive.
-    fn extent(&self) -> &Extent;
+    fn piece(&self) -> &Piece;
 
-    /// Whether its length was not asked for.
-    fn is_open_ended(&self) -> bool;
-
-    /// Uses no more than `sectors` sectors of the piece.
-    fn shorten(&mut self, sectors: u64);
+    /// The same, to make it shorter.
+    fn piece_mut(&mut self) -> &mut Piece;
 
     /// Whether both are on one drive.
     fn is_beside(&self, other: &Self) -> bool;
@@ -70,15 +91,15 @@ pub struct Shape {
 
 impl Shape {
     /// What these targets make up, joined or in chunks of `stripe` bytes. Those that take turns are made equally long.
-    pub fn of<P: Piece>(pieces: &mut [P], stripe: Option<u64>) -> Result<Self, Refused> {
-        let blocks = pieces.iter().map(P::logical_block_size);
+    pub fn of<P: Part>(parts: &mut [P], stripe: Option<u64>) -> Result<Self, Refused> {
+        let blocks = parts.iter().map(P::logical_block_size);
         let block = blocks.max().unwrap_or(SECTOR as u32);
         let layout = match stripe {
             None => Layout::Joined,
-            Some(bytes) => take_turns(pieces, bytes, block)?,
+            Some(bytes) => take_turns(parts, bytes, block)?,
         };
-        check(pieces, block)?;
-        let zones = zones_of(pieces)?;
+        check(parts, block)?;
+        let zones = zones_of(parts)?;
         match (layout, zones.size) {
             (Layout::Joined, _) | (_, 0) => Ok(Self {
                 layout,
@@ -90,9 +111,9 @@ impl Shape {
     }
 }
 
-/// Makes the pieces equally long, a multiple of the chunk.
-fn take_turns<P: Piece>(pieces: &mut [P], bytes: u64, block: u32) -> Result<Layout, Refused> {
-    let targets = match NonZeroU64::new(pieces.len() as u64) {
+/// Makes the parts equally long, a multiple of the chunk.
+fn take_turns<P: Part>(parts: &mut [P], bytes: u64, block: u32) -> Result<Layout, Refused> {
+    let targets = match NonZeroU64::new(parts.len() as u64) {
         Some(count) if count.get() > 1 => count,
         _ => return Err(Refused::StripeOfOne),
     };
@@ -101,18 +122,18 @@ fn take_turns<P: Piece>(pieces: &mut [P], bytes: u64, block: u32) -> Result<Layo
         return Err(refused);
     }
     let chunk = NonZeroU64::new(bytes / SECTOR).ok_or(refused)?;
-    let lengths = pieces.iter().map(|piece| piece.extent().sectors());
+    let lengths = parts.iter().map(|part| part.piece().extent.sectors());
     let length = whole_chunks(lengths.min().unwrap_or(0), chunk);
-    for (number, piece) in pieces.iter_mut().enumerate() {
-        let sectors = piece.extent().sectors();
-        if length == 0 || (sectors != length && !piece.is_open_ended()) {
+    for (number, part) in parts.iter_mut().enumerate() {
+        let sectors = part.piece().extent.sectors();
+        if length == 0 || (sectors != length && !part.piece().open_ended) {
             return Err(TargetError::Stripe {
                 length: sectors.saturating_mul(SECTOR),
                 wanted: length.saturating_mul(SECTOR).max(bytes),
             }
             .at(number));
         }
-        piece.shorten(length);
+        part.piece_mut().extent.shorten(length);
     }
     Ok(Layout::Striped { chunk, targets })
 }
@@ -130,17 +151,18 @@ pub fn whole_chunks(length: u64, chunk: NonZeroU64) -> u64 {
 }
 
 /// Every target must end on a block of the device, and have its sectors to itself.
-fn check<P: Piece>(pieces: &[P], block: u32) -> Result<(), Refused> {
-    for (number, piece) in pieces.iter().enumerate() {
-        let length = piece.extent().length_bytes();
+fn check<P: Part>(parts: &[P], block: u32) -> Result<(), Refused> {
+    for (number, part) in parts.iter().enumerate() {
+        let length = part.piece().extent.length_bytes();
         if length & u64::from(block - 1) != 0 {
             let block = block.into();
             let error = ExtentError::LengthUnaligned { length, block };
             return Err(TargetError::Extent(error).at(number));
         }
-        let mut before = pieces.iter().take(number);
-        let overlaps =
-            |other: &P| other.is_beside(piece) && other.extent().overlaps(piece.extent());
+        let mut before = parts.iter().take(number);
+        let overlaps = |other: &P| {
+            other.is_beside(part) && other.piece().extent.overlaps(&part.piece().extent)
+        };
         if let Some(other) = before.position(overlaps) {
             return Err(TargetError::OverlapsTarget(other).at(number));
         }
@@ -149,10 +171,10 @@ fn check<P: Piece>(pieces: &[P], block: u32) -> Result<(), Refused> {
 }
 
 /// The zones that all drives have in common.
-fn zones_of<P: Piece>(pieces: &[P]) -> Result<Zones, Refused> {
-    let zones = pieces.first().map_or(Zones::default(), P::zones);
-    for (number, piece) in pieces.iter().enumerate() {
-        let own = piece.zones();
+fn zones_of<P: Part>(parts: &[P]) -> Result<Zones, Refused> {
+    let zones = parts.first().map_or(Zones::default(), P::zones);
+    for (number, part) in parts.iter().enumerate() {
+        let own = part.zones();
         if own != zones {
             let (value, wanted) = match own.size == zones.size {
                 true => (own.capacity, zones.capacity),
@@ -165,8 +187,8 @@ fn zones_of<P: Piece>(pieces: &[P]) -> Result<Zones, Refused> {
             .at(number));
         }
         // Only the last zone of the device may be smaller.
-        if zones.size != 0 && number + 1 < pieces.len() {
-            let whole = piece.extent().check_zones(zones.size, u64::MAX);
+        if zones.size != 0 && number + 1 < parts.len() {
+            let whole = part.piece().extent.check_zones(zones.size, u64::MAX);
             whole.map_err(|error| TargetError::Extent(error).at(number))?;
         }
     }

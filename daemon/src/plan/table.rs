@@ -2,10 +2,7 @@
 //! Tables that are wanted, on drives that were found: what to ask the kernel for, and how long they
 //! come out. The plan uses it.
 
-use shunt_logic::{
-    extent::Extent,
-    table::{Piece, Shape, Zones, may_grow},
-};
+use shunt_logic::table::{Part, Piece, Shape, Zones, may_grow};
 
 use super::row;
 use crate::{
@@ -99,41 +96,32 @@ pub(super) fn size(
     device: Option<&Device>,
 ) -> Option<u64> {
     let rows = wanted.targets.iter().zip(found).enumerate();
-    let pieces = rows.map(|(number, (target, drive))| {
+    let parts = rows.map(|(number, (target, drive))| {
         let drive = drive.as_ref()?;
         let length = length(wanted, number, Some(drive), device);
         let block = drive.logical_block_size.into();
-        let extent = Extent::within(target.offset, length, drive.size, block).ok()?;
-        Some(Sized {
-            drive,
-            extent,
-            open_ended: length.is_none(),
-        })
+        let piece = Piece::within(target.offset, length, drive.size, block).ok()?;
+        Some(Sized { drive, piece })
     });
-    let mut pieces = pieces.collect::<Option<Vec<_>>>()?;
-    Shape::of(&mut pieces, wanted.stripe).ok()?;
-    let lengths = pieces.iter().map(|piece| piece.extent.length_bytes());
+    let mut parts = parts.collect::<Option<Vec<_>>>()?;
+    Shape::of(&mut parts, wanted.stripe).ok()?;
+    let lengths = parts.iter().map(|part| part.piece.extent.length_bytes());
     lengths.reduce(u64::saturating_add)
 }
 
 /// A target as far as the length of its table depends on it.
 struct Sized<'a> {
     drive: &'a Drive,
-    extent: Extent,
-    open_ended: bool,
+    piece: Piece,
 }
 
-impl Piece for Sized<'_> {
-    fn extent(&self) -> &Extent {
-        &self.extent
+impl Part for Sized<'_> {
+    fn piece(&self) -> &Piece {
+        &self.piece
     }
 
-    fn is_open_ended(&self) -> bool {
-        self.open_ended
-    }
-
-    fn shorten(&mut self, sectors: u64) {
-        self.extent.shorten(sectors);
+    fn piece_mut(&mut self) -> &mut Piece {
+        &mut self.piece
     }
 
     fn is_beside(&self, other: &Self) -> bool {

@@ -6,9 +6,9 @@ use std::num::NonZeroU64;
 
 use proptest::prelude::*;
 use shunt_logic::{
-    extent::{Extent, SECTOR},
+    extent::SECTOR,
     refusal::{Refused, TargetError},
-    table::{LONGEST, Layout, Piece, Place, Shape, Zones, end_of},
+    table::{LONGEST, Layout, Part, Piece, Place, Shape, Zones, end_of},
 };
 
 /// A layout, the ends of its targets, and the length of the device.
@@ -166,23 +166,18 @@ fn two_stripes_take_turns() {
 #[derive(Clone, Debug)]
 struct Target {
     drive: u8,
-    extent: Extent,
-    open_ended: bool,
+    piece: Piece,
     block: u32,
     zones: Zones,
 }
 
-impl Piece for Target {
-    fn extent(&self) -> &Extent {
-        &self.extent
+impl Part for Target {
+    fn piece(&self) -> &Piece {
+        &self.piece
     }
 
-    fn is_open_ended(&self) -> bool {
-        self.open_ended
-    }
-
-    fn shorten(&mut self, sectors: u64) {
-        self.extent.shorten(sectors);
+    fn piece_mut(&mut self) -> &mut Piece {
+        &mut self.piece
     }
 
     fn is_beside(&self, other: &Self) -> bool {
@@ -205,12 +200,11 @@ fn targets() -> impl Strategy<Value = Vec<Target>> {
         |(drive, first, sectors, open_ended, block)| {
             let length = (!open_ended).then_some(sectors * 2 * SECTOR);
             let first = first * 2 * SECTOR;
-            let extent = Extent::within(first, length, 128 * SECTOR, block.into())
+            let piece = Piece::within(first, length, 128 * SECTOR, block.into())
                 .expect("it lies on the drive");
             Target {
                 drive,
-                extent,
-                open_ended,
+                piece,
                 block,
                 zones: Zones::default(),
             }
@@ -230,19 +224,19 @@ proptest! {
             return Ok(());
         };
         for (number, target) in made.iter().enumerate() {
-            prop_assert_eq!(target.extent.length_bytes() % u64::from(shape.block), 0);
+            prop_assert_eq!(target.piece.extent.length_bytes() % u64::from(shape.block), 0);
             prop_assert!(target.block <= shape.block);
             let is_apart = |other: &Target| {
-                other.drive != target.drive || !other.extent.overlaps(&target.extent)
+                other.drive != target.drive || !other.piece.extent.overlaps(&target.piece.extent)
             };
             prop_assert!(made[..number].iter().all(is_apart));
-            if !target.open_ended || stripe.is_none() {
-                prop_assert_eq!(target.extent, asked[number].extent);
+            if !target.piece.open_ended || stripe.is_none() {
+                prop_assert_eq!(target.piece.extent, asked[number].piece.extent);
             }
         }
         if let Layout::Striped { chunk, targets } = shape.layout {
             prop_assert_eq!(targets.get(), made.len() as u64);
-            let lengths: Vec<_> = made.iter().map(|target| target.extent.sectors()).collect();
+            let lengths: Vec<_> = made.iter().map(|target| target.piece.extent.sectors()).collect();
             prop_assert!(lengths.iter().all(|length| *length == lengths[0]));
             prop_assert_eq!(lengths[0] % chunk, 0);
         }
@@ -251,7 +245,7 @@ proptest! {
     #[test]
     fn targets_that_overlap_are_refused_by_the_later_one(mut targets in targets()) {
         let mut again = targets[0].clone();
-        again.open_ended = false;
+        again.piece.open_ended = false;
         targets.truncate(1);
         targets.push(again);
         let refused = Shape::of(&mut targets, None);
@@ -264,8 +258,7 @@ fn of_zone(drive: u8, zone: u64, zones: Zones) -> Target {
     let (first, length) = (zone * zones.size * SECTOR, zones.size * SECTOR);
     Target {
         drive,
-        extent: Extent::within(first, Some(length), 1 << 30, 512).expect("it lies on the drive"),
-        open_ended: false,
+        piece: Piece::within(first, Some(length), 1 << 30, 512).expect("it lies on the drive"),
         block: 512,
         zones,
     }

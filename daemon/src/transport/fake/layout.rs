@@ -2,9 +2,9 @@
 //! How targets make up a device of the fake, by the rulebook of the kernel. The table calls it.
 
 use shunt_logic::{
-    extent::{Extent, SECTOR},
+    extent::SECTOR,
     refusal::{Refused, TargetError},
-    table::{Piece, Shape, Zones, end_of, may_grow},
+    table::{Part, Piece, Shape, Zones, end_of, may_grow},
 };
 
 use crate::model::{Device, State, Target, TargetSpec};
@@ -50,8 +50,7 @@ impl Drive {
 struct Wanted<'a> {
     path: &'a str,
     drive: Drive,
-    extent: Extent,
-    open_ended: bool,
+    piece: Piece,
 }
 
 impl<'a> Wanted<'a> {
@@ -64,28 +63,23 @@ impl<'a> Wanted<'a> {
         Ok(Self {
             path: &spec.path,
             drive,
-            extent: Extent::within(spec.offset, spec.length, drive.size, block)?,
-            open_ended: spec.length.is_none(),
+            piece: Piece::within(spec.offset, spec.length, drive.size, block)?,
         })
     }
 
     /// Whether a device has that target, and it begins where this one does.
     fn begins_with(&self, target: &Target) -> bool {
-        self.drive.is(target) && self.extent.offset_bytes() == target.offset
+        self.drive.is(target) && self.piece.extent.offset_bytes() == target.offset
     }
 }
 
-impl Piece for Wanted<'_> {
-    fn extent(&self) -> &Extent {
-        &self.extent
+impl Part for Wanted<'_> {
+    fn piece(&self) -> &Piece {
+        &self.piece
     }
 
-    fn is_open_ended(&self) -> bool {
-        self.open_ended
-    }
-
-    fn shorten(&mut self, sectors: u64) {
-        self.extent.shorten(sectors);
+    fn piece_mut(&mut self) -> &mut Piece {
+        &mut self.piece
     }
 
     fn is_beside(&self, other: &Self) -> bool {
@@ -118,30 +112,30 @@ impl Layout {
         old: Option<&Device>,
         drive_at: impl Fn(&str) -> Result<Drive, TargetError>,
     ) -> Result<Self, Refused> {
-        let mut pieces = Vec::new();
+        let mut parts = Vec::new();
         for (number, spec) in specs.iter().enumerate() {
-            let mut piece = Wanted::find(spec, &drive_at).map_err(|error| error.at(number))?;
+            let mut part = Wanted::find(spec, &drive_at).map_err(|error| error.at(number))?;
             let kept = old.and_then(|old| old.targets.get(number));
             if let Some(kept) = kept.filter(|kept| {
                 !may_grow(stripe.is_some(), number, specs.len())
-                    && piece.open_ended
-                    && piece.begins_with(kept)
+                    && part.piece.open_ended
+                    && part.begins_with(kept)
             }) {
-                piece.shorten(kept.length / SECTOR);
+                part.piece.extent.shorten(kept.length / SECTOR);
             }
-            pieces.push(piece);
+            parts.push(part);
         }
-        let shape = Shape::of(&mut pieces, stripe)?;
+        let shape = Shape::of(&mut parts, stripe)?;
         let mut layout = Self {
             targets: Vec::new(),
             size: 0,
             logical_block_size: shape.block,
         };
         let mut end = 0;
-        for (number, piece) in pieces.iter().enumerate() {
-            let (drive, extent) = (&piece.drive, &piece.extent);
+        for (number, part) in parts.iter().enumerate() {
+            let (drive, extent) = (&part.drive, &part.piece.extent);
             layout.targets.push(Target {
-                path: piece.path.to_owned(),
+                path: part.path.to_owned(),
                 major: drive.major,
                 minor: drive.minor,
                 diskseq: drive.diskseq,
