@@ -13,107 +13,39 @@
 //! ```
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    ffi::CStr,
+    collections::BTreeSet,
     os::fd::{AsFd, BorrowedFd},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use nix::libc::{EINVAL, EOPNOTSUPP, EPERM, ERANGE};
-use shunt_logic::refusal::Refused;
-use shunt_uapi::{INTERVAL_DEFAULT, INTERVAL_MAX, INTERVAL_MIN, NAME_MAX, cmd, group};
+use shunt_uapi::cmd;
 
-use super::{Arrivals, Dump, Events, Received, Transport};
+use super::{Arrivals, Events, Received};
 use crate::{
     client::Client,
-    drive::{self, OpenDrive},
-    error::{Error, Refusal, Result},
-    model::{
-        Device, DeviceCaps, DeviceChange, DriveId, Notification, Op, Reason, Sample, Selector,
-    },
-    wire::{Message, attr::Writer, caps, event, module, reply, request, stats},
+    error::{Error, Result},
+    model::{Device, DeviceChange, Op, Reason},
+    wire::{Message, request},
 };
 
+mod answers;
+mod kernel;
 mod layout;
 #[cfg(feature = "config")]
 mod machine;
 mod mailbox;
 mod table;
 
+use kernel::{Kernel, ROOM};
 pub use layout::Drive;
 pub use mailbox::FakeEvents;
-use mailbox::Mailbox;
-use table::Table;
-
-/// Notifications that a listener may leave untaken unless [`Fake::set_room`] says otherwise.
-const ROOM: usize = 1000;
 
 /// The kernel. Every clone is the same one.
 #[derive(Clone, Debug, Default)]
 pub struct Fake {
     kernel: Arc<Mutex<Kernel>>,
     hung: Arc<(Mutex<BTreeSet<String>>, Condvar)>,
-}
-
-#[derive(Debug)]
-struct Kernel {
-    loaded: bool,
-    version: Option<String>,
-    privileged: bool,
-    table: Table,
-    sequence: u64,
-    listeners: Vec<Mailbox>,
-    samples: Samples,
-    /// Who waits for the module.
-    waiters: Vec<Mailbox>,
-    room: usize,
-    interruptions: u32,
-    lose_next: bool,
-    /// What paths lead to once they were opened.
-    turning: BTreeMap<String, Drive>,
-    /// Whether all drives have their names.
-    settled: bool,
-}
-
-/// What is sent to group `stats`.
-#[derive(Debug)]
-struct Samples {
-    sequence: u64,
-    dropped: u64,
-    interval: Duration,
-    listeners: Vec<Mailbox>,
-}
-
-impl Default for Samples {
-    fn default() -> Self {
-        Self {
-            sequence: 0,
-            dropped: 0,
-            interval: Duration::from_millis(INTERVAL_DEFAULT.into()),
-            listeners: Vec::new(),
-        }
-    }
-}
-
-impl Default for Kernel {
-    fn default() -> Self {
-        Self {
-            loaded: true,
-            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-            privileged: true,
-            table: Table::default(),
-            sequence: 0,
-            listeners: Vec::new(),
-            samples: Samples::default(),
-            waiters: Vec::new(),
-            room: ROOM,
-            interruptions: 0,
-            lose_next: false,
-            turning: BTreeMap::new(),
-            settled: true,
-        }
-    }
 }
 
 impl Fake {
@@ -280,239 +212,6 @@ impl Fake {
 
     fn kernel(&self) -> MutexGuard<'_, Kernel> {
         self.kernel.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Kernel {
-    fn notify(&mut self, reason: Reason, device: Device) {
-        self.notify_with(reason, device, None);
-    }
-
-    fn notify_with(&mut self, reason: Reason, device: Device, failed: Option<u64>) {
-        self.sequence += 1;
-        if std::mem::take(&mut self.lose_next) {
-            return;
-        }
-        let notification = Notification {
-            sequence: self.sequence,
-            reason,
-            failed,
-            device,
-        };
-        // What is in the table came in over the wire, so it fits in a message.
-        if let Ok(message) = event::encode(&notification) {
-            self.listeners
-                .retain(|listener| listener.deliver(&message, self.room));
-        }
-    }
-
-    fn send_samples(&mut self) {
-        let samples = &mut self.samples;
-        samples.listeners.retain(Mailbox::is_open);
-        if samples.listeners.is_empty() {
-            return;
-        }
-        samples.sequence += 1;
-        if std::mem::take(&mut self.lose_next) {
-            samples.dropped += 1;
-            return;
-        }
-        let ids: Vec<u32> = self.table.devices().map(|device| device.id).collect();
-        let sample = Sample {
-            sequence: samples.sequence,
-            time: self.table.time(),
-            dropped: samples.dropped,
-            interval: samples.interval,
-            devices: ids.iter().filter_map(|id| self.table.stats(*id)).collect(),
-        };
-        if let Ok(message) = stats::encode_sample(&sample) {
-            for listener in &samples.listeners {
-                listener.deliver(&message, self.room);
-            }
-        }
-    }
-
-    /// Answers stats-set: the interval that holds now.
-    fn set_interval(&mut self, wanted: Option<Duration>) -> Result<Message> {
-        if let Some(wanted) = wanted {
-            let range = u128::from(INTERVAL_MIN)..=u128::from(INTERVAL_MAX);
-            if !range.contains(&wanted.as_millis()) {
-                return Err(refused(ERANGE));
-            }
-            self.samples.interval = wanted;
-        }
-        Ok(stats::set_interval(Some(self.samples.interval)))
-    }
-
-    fn check(&self, command: u8) -> Result<()> {
-        if !self.loaded {
-            return Err(Error::NotLoaded);
-        }
-        if !self.privileged && !matches!(command, cmd::STATS_GET | cmd::STATS_NTF | cmd::MODULE_GET)
-        {
-            return Err(refused(EPERM));
-        }
-        Ok(())
-    }
-
-    fn stats_message(&self, id: u32) -> Result<Option<Message>> {
-        match self.table.stats(id) {
-            Some(figures) => message(cmd::STATS_GET, |writer| stats::encode(writer, &figures)),
-            None => Ok(None),
-        }
-    }
-}
-
-fn refused(errno: i32) -> Error {
-    Error::Refused(Refusal {
-        errno,
-        ..Refusal::default()
-    })
-}
-
-/// A refusal of netlink itself, which looks at the length of text before the module does.
-fn too_long(word: &str) -> Error {
-    let text = format!("Attribute failed policy validation ({word})");
-    Error::Refused(Refusal::new(ERANGE, text).of(word))
-}
-
-fn by_rule(refused: Refused) -> Error {
-    Error::Refused(refused.into())
-}
-
-fn message(command: u8, encode: impl FnOnce(&mut Writer) -> Result<()>) -> Result<Option<Message>> {
-    let mut writer = Writer::default();
-    encode(&mut writer)?;
-    Ok(Some(Message {
-        command,
-        attributes: writer.into_bytes(),
-    }))
-}
-
-fn device_message(command: u8, device: &Device) -> Result<Option<Message>> {
-    message(command, |writer| reply::encode_device(writer, device))
-}
-
-fn caps_message(caps: &DeviceCaps) -> Result<Option<Message>> {
-    message(cmd::CAPS_GET, |writer| caps::encode(writer, caps))
-}
-
-impl Transport for Fake {
-    type Events = FakeEvents;
-
-    fn open_drive(&mut self, path: &str) -> std::result::Result<OpenDrive, Refusal> {
-        let mut kernel = self.kernel();
-        if let Some(drive) = kernel.turning.remove(path) {
-            kernel.table.add_drive(path, drive);
-        }
-        let drive = kernel.table.drive(path).map_err(drive::refusal)?;
-        Ok(OpenDrive::in_memory(DriveId {
-            major: drive.major,
-            minor: drive.minor,
-            diskseq: Some(drive.diskseq),
-        }))
-    }
-
-    fn request(&mut self, message: &Message) -> Result<Vec<Message>> {
-        self.open(message);
-        let mut kernel = self.kernel();
-        kernel.check(message.command)?;
-        let selector = || -> Result<Selector> {
-            let named = request::decode_selector(&message.attributes);
-            named
-                .map(|(selector, _)| selector)
-                .map_err(|_| refused(EINVAL))
-        };
-        let answer = match message.command {
-            cmd::DEVICE_NEW => {
-                let spec = request::decode_device_spec(&message.attributes)
-                    .map_err(|_| refused(EINVAL))?;
-                if spec.name.len() > NAME_MAX as usize {
-                    return Err(too_long("name"));
-                }
-                let device = kernel.table.create(&spec).map_err(by_rule)?;
-                kernel.notify(Reason::Created, device.clone());
-                device_message(cmd::DEVICE_NEW, &device)
-            }
-            cmd::DEVICE_DEL => {
-                let (selector, force) =
-                    request::decode_selector(&message.attributes).map_err(|_| refused(EINVAL))?;
-                let gone = kernel.table.delete(&selector, force);
-                let device = gone.map_err(by_rule)?;
-                kernel.notify(Reason::Destroyed, device);
-                Ok(None)
-            }
-            cmd::DEVICE_SET => {
-                let (selector, change) =
-                    request::decode_change(&message.attributes).map_err(|_| refused(EINVAL))?;
-                let changed = kernel.table.change(&selector, &change);
-                let device = changed.map_err(by_rule)?;
-                kernel.notify(Reason::Changed, device.clone());
-                device_message(cmd::DEVICE_SET, &device)
-            }
-            cmd::DEVICE_GET => {
-                let device = kernel.table.find(&selector()?).map_err(by_rule)?;
-                device_message(cmd::DEVICE_GET, device)
-            }
-            cmd::CAPS_GET => {
-                let caps = kernel.table.caps(&selector()?).map_err(by_rule)?;
-                caps_message(&caps)
-            }
-            cmd::MODULE_GET => match &kernel.version {
-                Some(version) => module::encode(version).map(Some),
-                None => Err(refused(EOPNOTSUPP)),
-            },
-            cmd::STATS_GET => {
-                let device = kernel.table.find(&selector()?).map_err(by_rule)?;
-                kernel.stats_message(device.id)
-            }
-            cmd::STATS_SET => {
-                let wanted = stats::decode_interval(&message.attributes);
-                let wanted = wanted.map_err(|_| refused(EINVAL))?;
-                kernel.set_interval(wanted).map(Some)
-            }
-            _ => Err(refused(EOPNOTSUPP)),
-        };
-        Ok(answer?.into_iter().collect())
-    }
-
-    fn dump(&mut self, message: &Message) -> Result<Dump> {
-        let mut kernel = self.kernel();
-        kernel.check(message.command)?;
-        let interrupted = kernel.interruptions > 0;
-        kernel.interruptions = kernel.interruptions.saturating_sub(1);
-        let mut messages = Vec::new();
-        for device in kernel.table.devices() {
-            messages.extend(match message.command {
-                cmd::DEVICE_GET => device_message(cmd::DEVICE_GET, device)?,
-                cmd::STATS_GET => kernel.stats_message(device.id)?,
-                _ => return Err(refused(EOPNOTSUPP)),
-            });
-        }
-        if interrupted {
-            // As a list is that lost its place: not all of it.
-            messages.pop();
-        }
-        Ok(Dump {
-            messages,
-            interrupted,
-        })
-    }
-
-    fn subscribe(&mut self, group: &CStr) -> Result<FakeEvents> {
-        let mut kernel = self.kernel();
-        let (mailbox, events) = mailbox::open()?;
-        let (command, listeners) = if group == group::CONFIG {
-            (cmd::DEVICE_NTF, &mut kernel.listeners)
-        } else if group == group::STATS {
-            (cmd::STATS_NTF, &mut kernel.samples.listeners)
-        } else {
-            let what = format!("the family has no group {group:?}");
-            return Err(Error::Malformed(what));
-        };
-        listeners.push(mailbox);
-        kernel.check(command)?;
-        Ok(events)
     }
 }
 

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The rules of the fake, met through a client as a program meets the kernel's.
 
-use nix::libc::{E2BIG, EBUSY, EEXIST, ELOOP, ENODEV, ENOENT, ENOTBLK, ERANGE};
+use nix::libc::{
+    E2BIG, EBUSY, EEXIST, EINVAL, ELOOP, ENODEV, ENOENT, ENOTBLK, EOPNOTSUPP, EPERM, ERANGE,
+};
 
 use super::*;
 use crate::{
     client::Client,
-    model::{DeviceChange, DeviceSpec, State, StatsMode, TargetSpec},
+    model::{DeviceChange, DeviceSpec, Selector, State, StatsMode, TargetSpec},
 };
 
 fn kernel() -> Fake {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The tables of docs/configuration.md, row by row: what they say is what is done.
 
+use std::fs;
+
 use super::*;
 use crate::{config, plan};
 

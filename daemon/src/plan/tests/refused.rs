@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Plans of what the kernel would refuse, at the place in the file that wants it.
+
+use super::*;
+
+#[test]
+fn a_shorter_table_is_refused() {
+    let kernel = kernel();
+    map(&kernel, V);
+    let text = "[device.v]\nto = { drive = '/dev/a', length = '1M' }\n";
+    let words = apply(&kernel, text);
+    assert!(
+        one(&words)
+            .starts_with("refused: f:1:9: v: the table has 1048576 bytes (1 MiB), and the device"),
+        "{words:?}"
+    );
+}
+
+#[test]
+fn larger_blocks_are_refused() {
+    let kernel = kernel();
+    let drive = Drive {
+        logical_block_size: 4096,
+        ..Drive::new(9, 0, 8 * MIB)
+    };
+    kernel.add_drive("/dev/k", drive);
+    map(&kernel, V);
+    let words = apply(&kernel, "[device.v]\nto = '/dev/k'\n");
+    assert!(
+        one(&words).contains("/dev/k has logical blocks of 4096 bytes"),
+        "{words:?}"
+    );
+}
+
+#[test]
+fn what_does_not_fit_its_drive_is_refused_at_its_place() {
+    let kernel = kernel();
+    kernel.add_file("/dev/file");
+    for (to, words) in [
+        (
+            "{ drive = '/dev/a', offset = '1M', length = '8M' }",
+            "/dev/a: length 8388608 is above 7340032, the rest of the drive; make it smaller",
+        ),
+        (
+            "{ drive = '/dev/a', offset = '8M' }",
+            "/dev/a: offset 8388608 is not below the drive's size, 8388608; make it",
+        ),
+        ("'/dev/file'", "not a block device"),
+    ] {
+        let found = apply(&kernel, &format!("[device.v]\nto = {to}\n"));
+        assert!(
+            one(&found).starts_with(&format!("refused: f:2:6: v: {words}")),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn two_names_of_one_drive_do_not_hide_an_overlap() {
+    let kernel = kernel();
+    kernel.add_drive("/dev/also-a", Drive::new(8, 0, 8 * MIB));
+    let text = format!("{V}[device.w]\nto = '/dev/also-a'\n");
+    let words = apply(&kernel, &text);
+    assert_eq!(words.len(), 2, "{words:?}");
+    assert_eq!(words[0], "map v on /dev/a");
+    assert!(
+        words[1]
+            .starts_with("refused: f:4:6: w: /dev/also-a from 0 to the end overlaps what device v"),
+        "{words:?}"
+    );
+}
+
+#[test]
+fn a_loop_through_its_own_device_is_refused() {
+    let kernel = kernel();
+    map(
+        &kernel,
+        "[device.v]\nto = '/dev/a'\n[device.w]\nto = '/dev/shunt0'\n",
+    );
+    let words = apply(
+        &kernel,
+        "[device.v]\nto = '/dev/shunt1'\n[device.w]\nto = '/dev/shunt0'\n",
+    );
+    assert!(
+        words[0].starts_with(
+            "refused: f:2:6: v: /dev/shunt1 leads back to the device itself (shunt1 on shunt0)"
+        ),
+        "{words:?}"
+    );
+}
+
+#[test]
+fn a_loop_that_only_the_files_have_is_refused() {
+    let kernel = kernel();
+    map(
+        &kernel,
+        "[device.v]\nto = '/dev/a'\n[device.w]\nto = '/dev/b'\n",
+    );
+    let words = apply(
+        &kernel,
+        "[device.v]\nto = '/dev/shunt1'\n[device.w]\nto = '/dev/shunt0'\n",
+    );
+    assert_eq!(words.len(), 2, "{words:?}");
+    assert!(
+        words
+            .iter()
+            .all(|w| w.contains("leads back to the device itself")),
+        "{words:?}"
+    );
+}
