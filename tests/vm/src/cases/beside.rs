@@ -15,7 +15,7 @@ use row::{below, on};
 macro_rules! rows {
     ($($name:ident: $place:path[$queue:literal $(, $company:expr)?]),* $(,)?) => {
         $(fn $name() { $place($queue $(, $company)?); })*
-        cases!("beside": $($name),*);
+        cases! { $($name),* }
     };
 }
 

@@ -18,9 +18,7 @@ use crate::guest::system::{CONFIG, LATE, MOUNTED, PRESENT, device};
 use crate::guest::unit::Unit;
 use crate::guest::wait::wait_until;
 
-pub(crate) const TOPIC: &str = "boot";
-
-cases!("boot":
+cases! {
     file_systems_find_their_devices_though_a_drive_is_missing,
     a_device_comes_when_its_drive_is_plugged_in,
     a_reload_ends_when_what_the_file_says_now_is_done,
@@ -28,7 +26,7 @@ cases!("boot":
     a_daemon_that_is_killed_comes_back_to_the_same_devices,
     a_daemon_that_hangs_is_replaced_by_the_watchdog,
     a_daemon_that_is_stopped_leaves_its_devices,
-);
+}
 
 const DAEMON: Unit = Unit("shuntd.service");
 

@@ -21,7 +21,7 @@ use crate::guest::swap::Swap;
 use crate::guest::udev::{LOOKS, Udev};
 use crate::guest::wait::wait_until;
 
-cases!("busy":
+cases! {
     an_open_device_is_not_unmapped,
     a_device_that_is_about_to_be_closed_is_unmapped,
     a_device_that_udev_has_a_program_look_at_is_unmapped,
@@ -38,7 +38,7 @@ cases!("busy":
     ranges_that_touch_are_mapped,
     a_mapped_drive_is_not_mounted_nor_taken_by_device_mapper,
     a_drive_is_free_again_after_unmap,
-);
+}
 
 /// Sees that unmapping vol0 is refused as busy, and possible once `user` is dropped.
 fn is_not_unmapped_until_dropped<T>(device: Device, user: T) {

@@ -9,12 +9,12 @@ use crate::guest::module::Module;
 use crate::guest::shunt::{Device, json, refused};
 use crate::guest::sysfs;
 
-cases!("caps":
+cases! {
     caps_says_of_drive_and_device_what_sysfs_says,
     all_that_a_drive_can_do_is_passed,
     a_request_queue_passes_all_but_polling,
     drives_that_differ_are_explained,
-);
+}
 
 /// Capabilities, and the files in /sys/block/NAME/queue that have the same number.
 const IN_SYSFS: &[(&str, &str)] = &[

@@ -18,14 +18,14 @@ use crate::guest::shuntd::Config;
 use crate::guest::state::State;
 use crate::guest::sysfs;
 
-cases!("config":
+cases! {
     a_file_is_planned_applied_and_exported,
     a_device_under_load_is_moved_by_a_file,
     a_bad_file_is_refused_at_its_place_and_changes_nothing,
     what_cannot_change_while_it_is_open_is_refused_and_the_rest_is_done,
     drives_are_found_and_exported_by_names_that_last,
     a_drive_that_took_the_name_of_a_planned_one_is_refused,
-);
+}
 
 #[track_caller]
 fn plan(config: &Config) -> Value {

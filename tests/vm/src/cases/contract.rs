@@ -8,9 +8,9 @@ use crate::guest::case::step;
 use crate::guest::flash::flash;
 use crate::guest::module::Module;
 
-cases!("contract":
+cases! {
     the_module_keeps_what_the_kernel_in_memory_keeps,
-);
+}
 
 fn the_module_keeps_what_the_kernel_in_memory_keeps() {
     let drives = [flash(0), flash(1)];

@@ -19,13 +19,13 @@ use crate::guest::flash::flash;
 use crate::guest::module::Module;
 use crate::guest::scrape::{sample, scrape};
 
-cases!("csi":
+cases! {
     it_says_who_it_is_and_what_it_can_do,
     it_is_ready_once_the_module_is_loaded,
     a_drive_with_anything_on_it_is_not_taken,
     a_claim_lives_from_its_creation_to_its_end_with_each_call_made_twice,
     metrics_have_the_names_of_the_claim,
-);
+}
 
 const WRITER: i32 = access::SINGLE_NODE_WRITER;
 

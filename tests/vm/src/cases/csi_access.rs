@@ -17,14 +17,14 @@ use crate::guest::flash::flash;
 use crate::guest::module::Module;
 use crate::guest::null_blk::NullDrive;
 
-cases!("csi_access":
+cases! {
     xfs_is_made_and_grows,
     a_block_device_is_shown_as_it_is,
     one_pod_has_a_volume_that_is_for_one_and_many_have_one_that_is_for_many,
     a_volume_that_is_read_only_is_not_written_to,
     a_volume_in_use_is_neither_deleted_nor_unstaged,
     what_is_on_a_volume_is_not_made_anew,
-);
+}
 
 const WRITER: i32 = access::SINGLE_NODE_WRITER;
 

@@ -11,11 +11,11 @@ use crate::guest::csi_calls::{
 use crate::guest::flash::flash;
 use crate::guest::module::Module;
 
-cases!("csi_errors":
+cases! {
     creation_is_refused_as_the_interface_has_it,
     a_volume_that_is_there_is_given_again_or_refused,
     calls_of_a_node_are_refused_as_the_interface_has_it,
-);
+}
 
 const WRITER: i32 = access::SINGLE_NODE_WRITER;
 

@@ -21,10 +21,10 @@ use crate::guest::module::Module;
 use crate::guest::removal::Removed;
 use crate::guest::wait::{Poll, wait_until};
 
-cases!("csi_faults":
+cases! {
     a_drive_that_is_pulled_is_told_and_taken_up_again,
     a_driver_killed_at_any_moment_leaves_nothing_behind,
-);
+}
 
 const WRITER: i32 = access::SINGLE_NODE_WRITER;
 

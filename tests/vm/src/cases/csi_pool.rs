@@ -21,13 +21,13 @@ use crate::guest::module::Module;
 use crate::guest::verified::under_verified_io;
 use crate::guest::wait::Poll;
 
-cases!("csi_pool":
+cases! {
     what_a_tenant_wrote_is_zero_for_the_next,
     volumes_come_and_go_and_nothing_overlaps_or_leaks,
     calls_for_one_volume_at_once_end_as_one,
     a_volume_grows_under_verified_io,
     a_volume_in_pieces_is_one_device,
-);
+}
 
 const WRITER: i32 = access::SINGLE_NODE_WRITER;
 

@@ -23,7 +23,7 @@ use crate::guest::sysfs;
 use crate::guest::task::Task;
 use crate::guest::wait::wait_until;
 
-cases!("daemon":
+cases! {
     a_missing_drive_keeps_no_device_back_and_its_device_comes_with_it,
     a_device_waits_for_a_loop_device_to_be_bound,
     a_lost_device_is_live_again_when_its_drive_is_back,
@@ -35,7 +35,7 @@ cases!("daemon":
     it_is_killed_a_hundred_times_under_verified_load,
     changes_that_were_missed_are_counted_and_made_up_for,
     the_module_is_loaded_anew_under_it,
-);
+}
 
 fn a_missing_drive_keeps_no_device_back_and_its_device_comes_with_it() {
     let _module = Module::load();

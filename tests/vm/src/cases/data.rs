@@ -14,13 +14,13 @@ use crate::guest::module::Module;
 use crate::guest::mount::Mount;
 use crate::guest::shunt::{Device, QUEUES};
 
-cases!("data":
+cases! {
     map_mkfs_mount_write_unmap_same_bytes_on_the_drive,
     fio_verifies_what_it_wrote_at_depth_32_by_io_uring,
     fio_verifies_on_blocks_of_4096_bytes,
     protected_data_is_verified_at_another_place,
     two_devices_on_one_drive_do_not_mix_under_load,
-);
+}
 
 const MIB: u64 = 1 << 20;
 

@@ -8,10 +8,10 @@ use crate::guest::shunt::{Device, MODES};
 use crate::guest::sysfs::DiskStats;
 use crate::guest::wait::wait_until;
 
-cases!("drained":
+cases! {
     what_began_before_the_statistics_were_full_is_waited_for,
     a_forced_unmap_waits_for_what_the_drive_has,
-);
+}
 
 /// A disk whose writes take 0.1 s.
 fn lazy() -> ScsiDebug {

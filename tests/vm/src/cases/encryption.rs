@@ -21,7 +21,7 @@ use crate::guest::sysfs;
 use crate::guest::test_drive::{ALL_UNITS, BYTES, SLOTS, TestDrive, TestDrives};
 use crate::guest::wait::wait_until;
 
-cases!("encryption":
+cases! {
     what_is_encrypted_inline_is_encrypted_on_the_drive,
     a_drive_encrypts_what_a_file_system_leaves_to_it,
     a_retarget_takes_the_keys_along,
@@ -32,7 +32,7 @@ cases!("encryption":
     several_drives_encrypt_what_all_of_them_can,
     caps_says_who_encrypts,
     a_key_that_only_hardware_can_unwrap_is_used_through_a_device,
-);
+}
 
 const MIB: u64 = 1 << 20;
 

@@ -10,13 +10,13 @@ use crate::guest::flash::{Flash, flash};
 use crate::guest::module::Module;
 use crate::guest::shunt::Device;
 
-cases!("errors":
+cases! {
     bad_sectors_of_the_drive_are_the_bad_sectors_of_the_device,
     failed_reads_and_writes_are_counted_as_errors,
     errors_of_reads_alone_leave_writes_alone,
     a_failed_flush_is_an_error_of_fsync,
     a_device_works_again_when_its_drive_does,
-);
+}
 
 const MIB: u64 = 1 << 20;
 const EIO: Option<i32> = Some(Errno::EIO as i32);

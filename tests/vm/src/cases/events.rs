@@ -10,14 +10,14 @@ use crate::guest::flash::flash;
 use crate::guest::module::Module;
 use crate::guest::shunt::{Device, list, refused, show};
 
-cases!("events":
+cases! {
     the_present_state_comes_first_and_ends_with_ready,
     creation_and_destruction_are_told_with_growing_numbers,
     a_refused_command_makes_no_event,
     a_device_that_is_unmapped_as_it_comes_is_told_as_created_first,
     no_change_is_lost_between_the_present_state_and_the_stream,
     two_listeners_hear_the_same,
-);
+}
 
 fn the_present_state_comes_first_and_ends_with_ready() {
     let _module = Module::load();

@@ -11,10 +11,8 @@ use crate::guest::module::Module;
 use crate::guest::shunt::{Device, QUEUES, list, refusal};
 use crate::guest::state::State;
 
-pub(crate) const TOPIC: &str = "faults";
-
 // The longest first.
-cases!("faults":
+cases! {
     a_map_with_a_request_queue_without_memory_maps_nothing,
     a_map_of_several_targets_without_memory_maps_nothing,
     a_map_without_memory_maps_nothing,
@@ -23,7 +21,7 @@ cases!("faults":
     a_change_without_memory_changes_nothing,
     an_unmap_without_memory_is_whole,
     io_that_fails_below_fails_above_and_is_counted,
-);
+}
 
 /// Fails each allocation of a command in its turn, up to the one that it does not make. It must be refused and change
 /// nothing, or be done whole, since it can do without; then `undo` undoes it.

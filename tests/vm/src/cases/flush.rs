@@ -15,7 +15,7 @@ use crate::guest::sysfs::DiskStats;
 use crate::guest::task::Task;
 use crate::guest::trace::{Issued, issued_during, management_during};
 
-cases!("flush":
+cases! {
     the_drive_gets_the_requests_that_it_gets_without_a_device_between,
     each_fsync_is_a_flush_of_the_drive,
     a_synchronous_write_is_a_fua_write_of_the_drive,
@@ -23,7 +23,7 @@ cases!("flush":
     discarded_and_zeroed_ranges_read_as_zeroes,
     a_write_reaches_the_drive_in_its_stream,
     a_flush_that_waits_for_a_retarget_reaches_the_cache_of_the_new_drive,
-);
+}
 
 const MIB: u64 = 1 << 20;
 

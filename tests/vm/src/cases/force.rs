@@ -19,7 +19,7 @@ use crate::guest::state::refused_without_change;
 use crate::guest::task::Task;
 use crate::guest::wait::wait_until;
 
-cases!("force":
+cases! {
     io_under_load_ends_with_errors_and_the_device_goes,
     a_mounted_file_system_under_load_is_shut_down,
     io_that_waits_on_a_suspended_device_ends_with_an_error,
@@ -30,7 +30,7 @@ cases!("force":
     the_drive_is_free_after_a_forced_unmap,
     a_device_that_is_not_there_is_not_unmapped_by_force,
     who_has_a_device_open_that_is_gone_is_refused_whatever_it_asks,
-);
+}
 
 const MIB: u64 = 1 << 20;
 

@@ -18,7 +18,7 @@ use crate::guest::state::refused_without_change;
 use crate::guest::task::Task;
 use crate::guest::wait::wait_until;
 
-cases!("freeze":
+cases! {
     a_file_system_on_a_partition_is_frozen,
     a_file_system_on_a_device_of_dm_is_frozen,
     a_file_system_on_an_array_of_md_is_frozen,
@@ -27,7 +27,7 @@ cases!("freeze":
     a_freeze_does_not_wait_for_a_device_above_that_is_suspended,
     what_somebody_else_has_thawed_is_live_and_can_be_frozen_and_mounted_again,
     what_cannot_be_frozen_is_named_and_nothing_stays_frozen,
-);
+}
 
 const MIB: u64 = 1 << 20;
 

@@ -20,14 +20,14 @@ use crate::guest::module::Module;
 use crate::guest::shunt::{Device, PATIENT, refusal};
 use crate::guest::ynl::Ynl;
 
-cases!("genetlink":
+cases! {
     a_command_that_waits_holds_up_no_other_family,
     a_drive_whose_driver_is_loaded_by_its_opening_holds_up_nobody,
     a_process_without_privilege_never_hears_a_path,
     in_another_network_namespace_events_come_or_are_refused_with_words,
     a_reply_that_finds_no_room_is_no_error_of_the_change,
     a_request_for_a_device_that_is_another_now_is_refused,
-);
+}
 
 const MIB: u64 = 1 << 20;
 

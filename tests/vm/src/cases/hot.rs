@@ -16,12 +16,12 @@ use crate::guest::sysfs;
 use crate::guest::task::Task;
 use crate::guest::wait::wait_until;
 
-cases!("hot":
+cases! {
     a_drive_that_is_asked_for_is_given_up_under_load,
     a_drive_that_is_torn_out_leaves_a_lost_device_and_comes_back,
     a_file_system_on_a_drive_that_is_torn_out_is_shut_down,
     a_drive_that_is_torn_out_in_the_middle_of_a_retarget_leaves_a_device_that_works,
-);
+}
 
 /// Waits until the load has reached the device.
 #[track_caller]

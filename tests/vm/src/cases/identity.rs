@@ -16,14 +16,14 @@ use crate::guest::shunt::{Device, QUEUES};
 use crate::guest::sysfs;
 use crate::guest::wait::wait_until;
 
-cases!("identity":
+cases! {
     a_device_stays_on_its_drive_when_the_name_leads_to_another,
     a_device_stays_on_its_drive_when_the_node_has_another_number,
     a_drive_that_has_grown_is_taken_up_without_its_name,
     a_lost_drive_has_no_claim_on_another_with_its_number,
     a_join_keeps_its_data_when_a_drive_before_the_last_has_grown,
     stripes_keep_their_data_when_one_drive_has_grown,
-);
+}
 
 const MIB: u64 = 1 << 20;
 

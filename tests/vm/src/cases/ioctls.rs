@@ -10,14 +10,14 @@ use crate::guest::scsi_debug::ScsiDebug;
 use crate::guest::shunt::{Device, QUEUES};
 use crate::guest::trace::zeroes_during;
 
-cases!("ioctls":
+cases! {
     nvme_commands_reach_the_drive_of_a_whole_device,
     nvme_commands_stop_at_a_device_that_is_not_all_of_one_drive,
     scsi_commands_reach_the_disk_of_a_whole_device,
     a_geometry_is_that_of_the_drive_with_the_size_of_the_device,
     blocks_are_kept_or_freed_by_write_zeroes_as_asked,
     partitions_come_and_go_and_buffers_are_flushed,
-);
+}
 
 const MIB: u64 = 1 << 20;
 const ID_CTRL: &[&str] = &["nvme", "id-ctrl", "--output-format=json"];

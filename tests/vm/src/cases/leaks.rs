@@ -11,12 +11,12 @@ use crate::guest::module::Module;
 use crate::guest::shunt::{Device, refused};
 use crate::guest::sysfs;
 
-cases!("leaks":
+cases! {
     loading_and_unloading_a_hundred_times_leaks_nothing,
     mapping_and_unmapping_two_hundred_times_leaks_nothing,
     refused_maps_leak_nothing,
     dumps_and_statistics_leak_nothing,
-);
+}
 
 const ROUNDS: usize = 4;
 

@@ -9,7 +9,7 @@ use crate::guest::shunt::{Device, QUEUES};
 use crate::guest::state::refused_without_change;
 use crate::guest::sysfs;
 
-cases!("limits":
+cases! {
     a_device_has_the_limits_of_its_drive,
     a_device_has_the_zones_of_its_drive,
     a_device_has_the_rare_abilities_of_its_drive,
@@ -18,7 +18,7 @@ cases!("limits":
     a_retarget_keeps_what_the_user_set,
     a_device_does_not_move_to_a_drive_that_wants_pages_to_keep_still,
     atomic_writes_end_at_a_border_between_targets,
-);
+}
 
 /// Files in /sys/block/NAME/queue that a device always has like this, since the next drive may need it.
 const ALWAYS: &[(&str, &str)] = &[("write_cache", "write back"), ("fua", "1")];

@@ -26,7 +26,7 @@ use crate::guest::sysfs;
 use crate::guest::task::Task;
 use crate::guest::wait::wait_until;
 
-cases!("loss":
+cases! {
     a_device_is_lost_with_its_drive_and_live_again_on_another,
     a_file_system_under_load_is_shut_down_with_the_drive,
     a_disk_that_is_deleted_is_named_as_lost,
@@ -43,7 +43,7 @@ cases!("loss":
     a_drive_that_goes_during_retargets_leaves_a_device_that_works,
     a_lost_device_is_unmapped,
     a_lost_device_is_unmapped_by_force_while_it_is_open,
-);
+}
 
 const MIB: u64 = 1 << 20;
 const DRIVE: u32 = 1;

@@ -13,13 +13,13 @@ use crate::guest::flash::flash;
 use crate::guest::module::Module;
 use crate::guest::shunt::{Device, json, list, refusal};
 
-cases!("many":
+cases! {
     sixty_four_devices_are_listed_whole_and_in_order,
     a_list_during_changes_has_every_lasting_device_once,
     of_two_who_map_the_same_name_one_wins,
     of_two_who_map_the_same_range_one_wins,
     names_and_ids_are_free_again_after_unmap,
-);
+}
 
 const MIB: u64 = 1 << 20;
 

@@ -19,9 +19,9 @@ use crate::guest::test_drive::{ALL_UNITS, TestDrive, TestDrives};
 use crate::guest::trace::issued_during;
 use crate::guest::zones::{order, reset_all, zones};
 
-cases!("matrix":
+cases! {
     the_table_of_operations_holds,
-);
+}
 
 const DOCUMENT: &str = include_str!("../../../../docs/capabilities.md");
 

@@ -16,11 +16,11 @@ use crate::guest::shunt::Device;
 use crate::guest::shuntd::{Config, Daemon};
 use crate::guest::wait::Poll;
 
-cases!("metrics":
+cases! {
     figures_are_those_of_the_statistics,
     a_real_prometheus_takes_them_and_its_quantiles_agree,
     they_come_over_a_unix_socket_and_never_load_the_module,
-);
+}
 
 fn figures_are_those_of_the_statistics() {
     let _module = Module::load();

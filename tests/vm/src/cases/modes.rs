@@ -7,11 +7,11 @@ use crate::guest::module::Module;
 use crate::guest::shunt::Device;
 use crate::guest::sysfs::DiskStats;
 
-cases!("modes":
+cases! {
     full_is_what_a_device_gets_unasked,
     counters_counts_operations_and_bytes_alone,
     off_counts_nothing_and_forwards_all_the_same,
-);
+}
 
 fn with_mode(mode: &str, work: impl FnOnce(&Device)) {
     let _module = Module::load();

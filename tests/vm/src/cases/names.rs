@@ -9,12 +9,12 @@ use crate::guest::flash::flash;
 use crate::guest::module::Module;
 use crate::guest::shunt::{Device, json, list, refused};
 
-cases!("names":
+cases! {
     white_space_and_control_characters_of_unicode_are_refused,
     a_name_that_the_link_of_a_partition_has_is_refused,
     advice_is_a_command_that_works,
     a_device_is_named_by_its_name_node_link_or_number,
-);
+}
 
 #[track_caller]
 fn is_refused(name: &str, words: &str) {

@@ -16,13 +16,13 @@ use crate::guest::shunt::{Device, MODES, QUEUES};
 use crate::guest::sysfs::{self, DiskStats};
 use crate::guest::trace::{bios_during, requests_completed_during};
 
-cases!("observed":
+cases! {
     the_trace_of_a_device_shows_what_has_ended,
     the_trace_of_a_drive_shows_where_it_came_from,
     a_cgroup_has_the_bytes_of_device_and_drive,
     a_partition_has_its_own_columns_and_those_of_the_disk,
     zeroing_falls_back_once_the_drive_has_rejected_it,
-);
+}
 
 const MIB: u64 = 1 << 20;
 const READS: u64 = 8;

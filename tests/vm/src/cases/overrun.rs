@@ -11,10 +11,10 @@ use crate::guest::shunt::{Device, json};
 use crate::guest::stream::{Samples, number, op};
 use crate::guest::ynl::Ynl;
 
-cases!("overrun":
+cases! {
     a_listener_that_slept_a_minute_under_load_is_told_and_ends_with_the_kernels_totals,
     samples_that_could_not_be_sent_are_counted,
-);
+}
 
 fn a_listener_that_slept_a_minute_under_load_is_told_and_ends_with_the_kernels_totals() {
     let _module = Module::load();

@@ -16,12 +16,10 @@ use crate::guest::module::Module;
 use crate::guest::mount::Mount;
 use crate::guest::shunt::{Device, QUEUES};
 
-pub(crate) const TOPIC: &str = "pace";
-
-cases!("pace":
+cases! {
     no_io_waits_long_for_retargets_that_follow_one_another,
     no_io_of_a_file_system_waits_long_for_retargets_that_follow_one_another,
-);
+}
 
 const LENGTH: u64 = 32 << 20;
 

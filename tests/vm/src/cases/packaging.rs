@@ -11,10 +11,10 @@ use crate::guest::shunt::Device;
 use crate::guest::sysfs;
 use crate::guest::udev::{Udev, wait_for_link};
 
-cases!("packaging":
+cases! {
     links_by_name_and_sequence_come_and_go_with_the_device,
     the_units_are_sound_and_confined,
-);
+}
 
 fn links_by_name_and_sequence_come_and_go_with_the_device() {
     let _module = Module::load();

@@ -11,10 +11,10 @@ use crate::guest::module::Module;
 use crate::guest::shunt::Device;
 use crate::guest::sysfs;
 
-cases!("polled":
+cases! {
     polled_io_completes_and_is_counted,
     polled_io_that_two_drives_have_completes_at_once,
-);
+}
 
 /// A drive with poll queues.
 #[track_caller]

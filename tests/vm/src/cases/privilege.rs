@@ -10,12 +10,12 @@ use crate::guest::shunt::{self, Device, refusal};
 use crate::guest::state::State;
 use crate::guest::ynl::Ynl;
 
-cases!("privilege":
+cases! {
     an_unprivileged_user_cannot_change_or_show_devices,
     an_unprivileged_user_can_read_statistics,
     the_kernel_itself_refuses_the_unprivileged,
     the_right_to_configure_networks_is_not_enough,
-);
+}
 
 fn an_unprivileged_user_cannot_change_or_show_devices() {
     let _module = Module::load();

@@ -20,12 +20,12 @@ use crate::guest::trace::issued_during;
 use crate::guest::verified::under_verified_io;
 use crate::guest::wait::{Poll, wait_until};
 
-cases!("queue":
+cases! {
     a_clone_waits_for_memory_that_its_protection_information_wants,
     verified_io_goes_on_while_schedulers_take_turns,
     writes_that_touch_are_one_write_of_the_drive,
     a_request_that_takes_longer_than_its_time_limit_is_waited_for,
-);
+}
 
 const MIB: u64 = 1 << 20;
 

@@ -10,7 +10,7 @@ use crate::guest::module::Module;
 use crate::guest::shunt::Device;
 use crate::guest::sysfs;
 
-cases!("ranges":
+cases! {
     first_and_last_block_land_where_the_table_says,
     first_and_last_block_of_4096_bytes_land_where_the_table_says,
     a_map_without_a_range_covers_the_whole_drive,
@@ -18,7 +18,7 @@ cases!("ranges":
     sizes_with_units_mean_what_they_say,
     io_past_the_end_is_refused,
     a_long_io_is_split_and_stays_in_order,
-);
+}
 
 const MIB: u64 = 1 << 20;
 

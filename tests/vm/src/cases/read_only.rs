@@ -18,7 +18,7 @@ use crate::guest::shunt::{Device, MODES, QUEUES};
 use crate::guest::state::refused_without_change;
 use crate::guest::sysfs;
 
-cases!("read_only":
+cases! {
     a_read_only_device_is_read_and_not_written,
     a_read_only_drive_takes_a_read_only_device_alone,
     whoever_had_the_device_open_before_writes_no_more,
@@ -27,7 +27,7 @@ cases!("read_only":
     what_a_user_makes_read_only_is_shown_and_kept_so,
     a_drive_that_becomes_read_only_is_not_written,
     a_writable_device_does_not_move_to_a_read_only_drive,
-);
+}
 
 const MIB: u64 = 1 << 20;
 

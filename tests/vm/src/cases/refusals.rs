@@ -7,7 +7,7 @@ use crate::guest::module::Module;
 use crate::guest::shunt::{Device, refused};
 use crate::guest::state::refused_without_change;
 
-cases!("refusals":
+cases! {
     a_path_that_is_not_there,
     a_path_that_is_no_block_device,
     an_offset_beyond_the_drive,
@@ -29,7 +29,7 @@ cases!("refusals":
     a_device_on_the_node_that_it_would_get_itself,
     a_device_that_is_not_there,
     no_module_loaded,
-);
+}
 
 /// Sees that `shunt map NAME --to TO` is refused without a change, with a line that holds each of `words`.
 #[track_caller]

@@ -8,11 +8,11 @@ use crate::guest::module::Module;
 use crate::guest::nvmet::Namespace;
 use crate::guest::shunt::{Device, QUEUES};
 
-cases!("reservations":
+cases! {
     reservations_of_a_whole_device_are_those_of_its_drive,
     a_device_that_is_part_of_a_drive_has_no_reservations,
     a_read_only_device_shows_reservations_and_changes_none,
-);
+}
 
 /// Gives an order of linux/pr.h to a device, with what it takes; or prints what it has: keys, then key and type of the
 /// reservation, 0 if there is none.

@@ -18,7 +18,7 @@ use crate::guest::state::refused_without_change;
 use crate::guest::sysfs;
 use crate::guest::uevent::Uevents;
 
-cases!("resize":
+cases! {
     a_grown_drive_is_taken_up_and_told_of,
     a_grown_loop_device_is_taken_up,
     a_mounted_file_system_grows_with_the_device,
@@ -27,7 +27,7 @@ cases!("resize":
     each_stripe_grows,
     a_shrunk_drive_is_refused,
     resize_without_growth_changes_nothing,
-);
+}
 
 const MIB: u64 = 1 << 20;
 

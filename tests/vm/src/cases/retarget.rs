@@ -24,7 +24,7 @@ use crate::guest::sysfs::{self, DiskStats};
 use crate::guest::verified::under_verified_io;
 use crate::guest::wait::{Poll, wait_until};
 
-cases!("retarget":
+cases! {
     verified_io_goes_on_through_500_retargets,
     verified_io_of_a_file_system_goes_on_through_500_retargets,
     verified_io_goes_on_through_retargets_in_mode_counters,
@@ -38,7 +38,7 @@ cases!("retarget":
     a_retarget_that_cannot_be_is_refused,
     what_the_driver_of_a_drive_has_switched_off_is_not_asked_of_the_next,
     a_table_that_leads_back_to_the_device_is_refused,
-);
+}
 
 const MIB: u64 = 1 << 20;
 

@@ -16,11 +16,9 @@ use crate::guest::stream::Samples;
 use crate::guest::sysfs;
 use crate::guest::wait::{Poll, wait_until};
 
-pub(crate) const TOPIC: &str = "scale";
-
-cases!("scale":
+cases! {
     a_thousand_devices_are_mapped_from_a_file_heard_without_loss_and_scraped,
-);
+}
 
 const COUNT: usize = 1000;
 

@@ -10,12 +10,12 @@ use crate::guest::shunt::{Device, QUEUES, refused};
 use crate::guest::test_drive::{BYTES, TestDrive, TestDrives};
 use crate::guest::trace::issued_during;
 
-cases!("secure_erase":
+cases! {
     a_secure_erase_erases_its_range_of_the_drive_for_good,
     a_secure_erase_of_a_table_erases_the_share_of_each_drive,
     what_one_drive_cannot_erase_for_good_a_device_cannot,
     a_retarget_to_a_drive_that_cannot_erase_for_good_is_refused,
-);
+}
 
 const MIB: u64 = 1 << 20;
 

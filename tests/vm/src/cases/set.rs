@@ -14,7 +14,7 @@ use crate::guest::shunt::Device;
 use crate::guest::state::refused_without_change;
 use crate::guest::sysfs;
 
-cases!("set":
+cases! {
     who_has_a_device_open_cannot_write_once_it_is_read_only,
     a_device_mapped_read_only_becomes_writable,
     a_device_on_a_read_only_drive_stays_read_only,
@@ -22,7 +22,7 @@ cases!("set":
     statistics_begin_and_end_with_the_mode,
     changes_of_the_statistics_mode_lose_no_io,
     each_change_is_told,
-);
+}
 
 const MIB: u64 = 1 << 20;
 

@@ -16,7 +16,7 @@ use crate::guest::null_blk::{NullBlk, NullDrive};
 use crate::guest::shunt::{Device, QUEUES, refused};
 use crate::guest::sysfs::DiskStats;
 
-cases!("stacked_queues":
+cases! {
     reads_ahead_go_through_two_queues,
     requests_that_were_merged_are_merged_again_below,
     twelve_queues_on_each_other_carry_a_file_system,
@@ -28,7 +28,7 @@ cases!("stacked_queues":
     raid5_stands_on_queues,
     raid1_with_a_bitmap_stands_on_queues,
     queues_and_other_mappers_carry_a_file_system_in_turns,
-);
+}
 
 const MIB: u64 = 1 << 20;
 

@@ -11,7 +11,7 @@ use crate::guest::module::Module;
 use crate::guest::mount::Mount;
 use crate::guest::shunt::{Device, list, refused};
 
-cases!("stacking":
+cases! {
     a_device_on_a_device_adds_the_offsets,
     ten_devices_on_each_other_forward,
     device_mapper_on_a_device,
@@ -19,7 +19,7 @@ cases!("stacking":
     a_device_on_a_loop_device_on_a_file_on_a_device,
     a_device_on_a_suspended_one_is_not_changed,
     devices_on_each_other_are_unmapped_with_one_command,
-);
+}
 
 const MIB: u64 = 1 << 20;
 const VERIFY: &str =

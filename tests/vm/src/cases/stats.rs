@@ -14,7 +14,7 @@ use crate::guest::shunt::{Device, Stats};
 use crate::guest::sysfs::DiskStats;
 use crate::guest::wait::wait_until;
 
-cases!("stats":
+cases! {
     counts_and_bytes_are_those_of_what_was_sent,
     each_operation_is_in_one_bucket_of_its_histogram,
     counts_agree_with_fio_under_load_from_two_cpus,
@@ -22,7 +22,7 @@ cases!("stats":
     held_io_is_in_flight_and_finished_io_is_not,
     io_on_a_partition_counts_for_the_device,
     figures_of_two_devices_are_kept_apart,
-);
+}
 
 const MIB: u64 = 1 << 20;
 const OPS: [&str; 5] = ["read", "write", "flush", "discard", "write_zeroes"];

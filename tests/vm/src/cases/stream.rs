@@ -15,9 +15,7 @@ use crate::guest::shunt::{Device, json};
 use crate::guest::stream::{Samples, number, op};
 use crate::guest::wait::wait_until;
 
-pub(crate) const TOPIC: &str = "stream";
-
-cases!("stream":
+cases! {
     samples_follow_one_another_and_agree_with_the_figures_asked_for,
     without_a_listener_no_sample_is_made,
     a_hundred_listeners_hear_the_same,
@@ -25,7 +23,7 @@ cases!("stream":
     anybody_may_listen_but_only_root_changes_the_interval,
     a_device_that_goes_and_comes_anew_is_followed,
     a_recorded_run_is_drawn,
-);
+}
 
 fn samples_follow_one_another_and_agree_with_the_figures_asked_for() {
     let _module = Module::load();

@@ -23,7 +23,7 @@ use crate::guest::shuntd::{Config, Daemon, wait_for_devices};
 use crate::guest::task::Task;
 use crate::guest::wait::wait_until;
 
-cases!("stuck":
+cases! {
     a_command_that_waits_for_a_drive_is_refused_in_time_and_nothing_has_changed,
     a_command_that_waits_ends_with_a_signal,
     a_device_whose_drive_is_stuck_holds_up_no_other,
@@ -38,7 +38,7 @@ cases!("stuck":
     a_thaw_that_a_stuck_drive_holds_up_holds_up_no_command,
     a_queue_setting_that_waits_does_not_keep_a_device_from_its_resume,
     the_daemon_maps_what_answers_and_ends_when_it_is_told,
-);
+}
 
 const MIB: u64 = 1 << 20;
 

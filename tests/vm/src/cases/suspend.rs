@@ -19,7 +19,7 @@ use crate::guest::task::{Task, waits_for_io_of};
 use crate::guest::trace::issued_during;
 use crate::guest::wait::{Poll, wait_until};
 
-cases!("suspend":
+cases! {
     io_waits_and_goes_on_in_its_order,
     suspend_waits_for_what_is_in_flight,
     to_suspend_or_resume_twice_is_to_do_it_once,
@@ -30,7 +30,7 @@ cases!("suspend":
     a_suspended_device_whose_partitions_are_being_read_is_in_use,
     io_that_may_not_wait_is_told_to_try_again,
     io_that_may_not_wait_is_taken_into_a_request_queue,
-);
+}
 
 const MIB: u64 = 1 << 20;
 

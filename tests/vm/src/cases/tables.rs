@@ -12,7 +12,7 @@ use crate::guest::state::refused_without_change;
 use crate::guest::sysfs::DiskStats;
 use crate::guest::trace::issued_during;
 
-cases!("tables":
+cases! {
     joined_targets_hold_their_bytes_on_either_side_of_the_border,
     striped_targets_take_turns_chunk_by_chunk,
     a_joined_device_gives_back_what_fio_wrote,
@@ -26,7 +26,7 @@ cases!("tables":
     one_target_more_is_refused,
     stripes_that_cannot_be_are_refused,
     a_target_that_overlaps_another_of_its_table_is_refused,
-);
+}
 
 const MIB: u64 = 1 << 20;
 const CHUNK: u64 = 64 << 10;

@@ -14,13 +14,13 @@ use crate::guest::shunt::Device;
 use crate::guest::state::State;
 use crate::guest::sysfs;
 
-cases!("tree":
+cases! {
     lsblk_shows_the_device_below_its_drive,
     two_devices_on_one_drive_are_both_its_holders,
     holders_and_slaves_go_with_the_device,
     a_partition_of_a_device_is_where_its_table_says,
     a_device_maps_a_partition,
-);
+}
 
 const MIB: u64 = 1 << 20;
 

@@ -21,9 +21,7 @@ use crate::guest::sysfs;
 use crate::guest::wait::wait_until;
 use crate::guest::zones;
 
-pub(crate) const TOPIC: &str = "truth";
-
-cases!("truth":
+cases! {
     the_histogram_agrees_with_the_latency_log_of_fio,
     the_latency_of_a_drive_that_is_known_is_found_in_sum_and_histogram,
     flushes_discards_and_zeroings_are_counted_one_by_one,
@@ -32,7 +30,7 @@ cases!("truth":
     sizes_are_those_of_what_was_sent,
     diskstats_and_iostat_agree_on_counts_bytes_and_time_under_load,
     the_peak_is_what_was_in_flight_at_once,
-);
+}
 
 const MIB: u64 = 1 << 20;
 

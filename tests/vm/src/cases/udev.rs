@@ -9,7 +9,7 @@ use crate::guest::module::Module;
 use crate::guest::shunt::Device;
 use crate::guest::udev::{Udev, end_of, known, mounts, wait_for_link};
 
-cases!("udev":
+cases! {
     a_file_system_that_is_made_on_a_device_is_found,
     a_partition_is_found_by_what_its_table_says,
     a_luks_header_is_found_by_its_label,
@@ -18,7 +18,7 @@ cases!("udev":
     a_retarget_leads_the_links_of_partitions_too,
     of_devices_on_each_other_the_topmost_has_the_links,
     links_stay_when_the_kernel_cannot_be_asked,
-);
+}
 
 /// GUID of a partition.
 const PART: &str = "6d1e2c3a-0000-4000-8000-0000000000a2";

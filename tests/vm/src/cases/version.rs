@@ -11,10 +11,10 @@ use crate::guest::module::Module;
 use crate::guest::shunt;
 use crate::guest::ynl::Ynl;
 
-cases!("version":
+cases! {
     the_module_tells_the_version_of_the_programs,
     a_module_that_is_not_the_installed_one_is_to_be_reloaded,
-);
+}
 
 const PROGRAM: &str = env!("CARGO_PKG_VERSION");
 

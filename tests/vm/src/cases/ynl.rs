@@ -13,13 +13,13 @@ use crate::guest::shunt::{Device, list, show};
 use crate::guest::state::State;
 use crate::guest::ynl::{Ynl, dump_by_command_line};
 
-cases!("ynl":
+cases! {
     the_kernels_client_lists_the_same_devices,
     the_kernels_client_maps_and_unmaps,
     the_kernels_client_reads_the_same_statistics,
     the_policies_of_the_kernel_are_those_of_the_yaml,
     a_bad_attribute_is_refused_with_words,
-);
+}
 
 /// A device of `shunt list --json` as the YAML's words have it.
 fn as_yaml_has_it(device: &Value) -> Value {

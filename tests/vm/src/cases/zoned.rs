@@ -18,7 +18,7 @@ use crate::guest::nvmet::Namespace;
 use crate::guest::shunt::{Device, PATIENT, refused};
 use crate::guest::zones::{Zone, order, reset_all, zones};
 
-cases!("zoned":
+cases! {
     a_piece_shows_its_zones_of_the_drive,
     zones_are_written_and_ordered_as_on_the_drive,
     a_reset_of_all_zones_is_one_of_the_piece_alone,
@@ -32,7 +32,7 @@ cases!("zoned":
     a_retarget_keeps_the_zones_and_their_size,
     a_resume_waits_for_no_drive,
     zones_are_written_in_order_through_suspends_and_resumes,
-);
+}
 
 const MODES: [&str; 3] = ["off", "counters", "full"];
 

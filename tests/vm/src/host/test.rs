@@ -133,7 +133,7 @@ fn run_on(parts: &Parts, share: bool, cases: &[&'static Case], label: &str) -> R
 
 /// Runs the cases in guests that share them.
 fn run_in_each(guests: &[Parts], cases: &[&'static Case], label: &str) -> Result<Vec<Tally>> {
-    let topics = cases.chunk_by(|one, next| one.topic == next.topic && !one.is_long());
+    let topics = cases.chunk_by(|one, next| one.topic() == next.topic() && !one.is_long());
     let topics = Mutex::new(topics.map(<[_]>::to_vec).collect());
     thread::scope(|scope| {
         let topics = &topics;
