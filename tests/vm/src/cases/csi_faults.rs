@@ -11,7 +11,7 @@ use std::time::Duration;
 use shunt_csi::proto::*;
 
 use crate::guest::case::figure;
-use crate::guest::csi::{Caller, Driver, Random, check_tables};
+use crate::guest::csi::{Caller, Driver, Random};
 use crate::guest::csi_calls::{
     Calls, MIB, block, code, mounted, refused, target, to_publish, to_stage, wanted,
 };
@@ -130,7 +130,7 @@ fn a_driver_killed_at_any_moment_leaves_nothing_behind() {
         });
         steps[reached] += 1;
         driver.restart();
-        check_tables(&drives);
+        driver.check_tables();
     }
     // Each is done again, to its end.
     for round in 0..ROUNDS.div_ceil(2) {
@@ -141,13 +141,7 @@ fn a_driver_killed_at_any_moment_leaves_nothing_behind() {
             6
         );
     }
-    driver.settled();
-    check_tables(&drives);
-    assert_eq!(
-        driver.capacity().unwrap().available_capacity,
-        room,
-        "nothing leaks"
-    );
+    driver.leaked_nothing(room);
     figure(&format!(
         "killed after create, stage, publish, expand, unpublish, unstage, delete: {steps:?}"
     ));

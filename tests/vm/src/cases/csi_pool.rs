@@ -11,7 +11,7 @@ use std::time::Duration;
 use shunt_csi::proto::*;
 
 use crate::guest::case::figure;
-use crate::guest::csi::{Caller, Driver, Random, check_tables, list};
+use crate::guest::csi::{Caller, Driver, Random, list};
 use crate::guest::csi_calls::{
     Calls, MIB, block, code, mounted, staging, target, to_publish, to_stage, wanted,
 };
@@ -111,7 +111,7 @@ fn volumes_come_and_go_and_nothing_overlaps_or_leaks() {
             }
         }
     }
-    check_tables(&drives);
+    driver.check_tables();
     let list = list();
     let found = list["volumes"].as_array().unwrap().iter();
     let found: BTreeMap<String, u64> = found
@@ -126,13 +126,7 @@ fn volumes_come_and_go_and_nothing_overlaps_or_leaks() {
     for id in volumes.keys() {
         driver.delete(id).unwrap();
     }
-    driver.settled();
-    check_tables(&drives);
-    assert_eq!(
-        driver.capacity().unwrap().available_capacity,
-        room,
-        "nothing leaks"
-    );
+    driver.leaked_nothing(room);
     figure(&format!(
         "{ROUNDS} rounds, {full} found no room, {} KiB resident",
         driver.status_kib("VmRSS")

@@ -17,6 +17,7 @@ use shunt_csi::client;
 
 use super::case::show_on_failure;
 use super::command::{attempt, command, run, run_words};
+use super::csi_calls::Calls;
 use super::mount::MOUNTS;
 use super::wait::{Poll, wait_until};
 
@@ -82,6 +83,38 @@ impl Driver {
             let drives = list["drives"].as_array().expect("a list has drives");
             drives.iter().all(|drive| drive["freed_bytes"] == 0)
         });
+    }
+
+    /// Fails if tables overlap, or sfdisk finds fault with one.
+    #[track_caller]
+    pub(crate) fn check_tables(&self) {
+        for drive in &self.drives {
+            // Words about what could be larger are no fault; its exit status is.
+            run(&format!("sfdisk --verify {drive}"));
+        }
+        let list = list();
+        let mut places: Vec<(String, u64, u64)> = Vec::new();
+        for volume in list["volumes"].as_array().expect("a list has volumes") {
+            for piece in volume["pieces"].as_array().expect("a volume has pieces") {
+                let number = |name: &str| piece[name].as_u64().expect("a piece has a place");
+                let path = piece["path"].as_str().unwrap_or_default().to_owned();
+                places.push((path, number("offset_bytes"), number("length_bytes")));
+            }
+        }
+        places.sort();
+        for pair in places.windows(2) {
+            let overlap = pair[0].0 == pair[1].0 && pair[0].1 + pair[0].2 > pair[1].1;
+            assert!(!overlap, "{pair:?}");
+        }
+    }
+
+    /// Waits until all that is freed is zeroed. Fails if it is not the `room` bytes that were free before there was a volume.
+    #[track_caller]
+    pub(crate) fn leaked_nothing(&self, room: i64) {
+        self.settled();
+        self.check_tables();
+        let free = self.capacity().expect("a driver knows its pools");
+        assert_eq!(free.available_capacity, room, "nothing leaks");
     }
 
     /// A number of its status in /proc: "VmRSS".
@@ -183,29 +216,6 @@ impl Drop for Driver {
 pub(crate) fn list() -> Value {
     let text = run("shunt-csi list --json");
     serde_json::from_str(&text).unwrap_or_else(|why| panic!("{why} in {text:?}"))
-}
-
-/// Fails if tables overlap, or sfdisk finds fault with one.
-#[track_caller]
-pub(crate) fn check_tables(drives: &[String]) {
-    for drive in drives {
-        // Words about what could be larger are no fault; its exit status is.
-        run(&format!("sfdisk --verify {drive}"));
-    }
-    let list = list();
-    let mut places: Vec<(String, u64, u64)> = Vec::new();
-    for volume in list["volumes"].as_array().expect("a list has volumes") {
-        for piece in volume["pieces"].as_array().expect("a volume has pieces") {
-            let number = |name: &str| piece[name].as_u64().expect("a piece has a place");
-            let path = piece["path"].as_str().unwrap_or_default().to_owned();
-            places.push((path, number("offset_bytes"), number("length_bytes")));
-        }
-    }
-    places.sort();
-    for pair in places.windows(2) {
-        let overlap = pair[0].0 == pair[1].0 && pair[0].1 + pair[0].2 > pair[1].1;
-        assert!(!overlap, "{pair:?}");
-    }
 }
 
 /// A generator that gives the same in each run.

@@ -93,6 +93,22 @@ pub(crate) trait Calls {
         Ok(answer.capacity_bytes as u64)
     }
 
+    /// Expands a volume to `bytes`, the call made twice; what is at `path` must have more than `more` bytes more then.
+    #[track_caller]
+    fn grow(&self, volume: &str, path: &str, bytes: u64, more: u64) {
+        let size = || {
+            self.stats(volume, path)
+                .expect("a volume in use has figures")[0]
+                .total as u64
+        };
+        let small = size();
+        for _ in 0..2 {
+            assert_eq!(self.expand(volume, path, bytes), Ok(bytes));
+        }
+        let large = size();
+        assert!(large > small + more, "{small} and then {large}");
+    }
+
     fn health(&self, volume: &str) -> Answer<Vec<HealthEntry>> {
         let request = NodeGetVolumeHealthRequest {
             volume_id: volume.to_owned(),
