@@ -195,6 +195,11 @@ impl Device {
         self.disk.device()
     }
 
+    /// A reference to its disk, which may outlive it. Any context.
+    pub(crate) fn reference(&self) -> DiskRef {
+        self.disk.reference()
+    }
+
     /// Its statistics.
     pub(crate) fn stats(&self) -> &DeviceStats {
         self.disk.data().hooks.owner()

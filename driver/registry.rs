@@ -194,7 +194,7 @@ impl Registry {
             }
         };
         let make = move |asked: &AtomicUsize| {
-            question.table().ask(asked)?;
+            question.table().ask(None, asked)?;
             drop(question);
             Device::new(spec, table, place).map(Unlisted::new)
         };
@@ -296,7 +296,10 @@ impl Registry {
             .and_then(|()| match other_drives {
                 true => {
                     let question = self.questions.clone().ask(&table, patience)?;
-                    asking(patience, move |asked| question.table().ask(asked))
+                    let disk = device.reference();
+                    asking(patience, move |asked| {
+                        question.table().ask(Some(&disk), asked)
+                    })
                 }
                 false => Ok(()),
             })

@@ -8,6 +8,7 @@ use crate::{
         block::{
             bdev::{BlockDevice, DeviceId},
             bio_set::BioSet,
+            disk_ref::DiskRef,
             inline_encryption::Engines,
             limits::QueueLimits,
             stacked_on::Drives,
@@ -79,11 +80,17 @@ impl Table {
         Self::of(targets, spec.stripe)
     }
 
-    /// Sees that every drive answers. Sleeps, for ever if one does not; `asked` is the number of its first target, meanwhile.
-    pub(crate) fn ask(&self, asked: &AtomicUsize) -> Result<(), Refused> {
+    /// Sees that every drive answers, and that none stands on `disk`, which is to get the table: what it forwards would come
+    /// back, again and again. Sleeps, for ever if a drive does not answer; `asked` is the number of its first target, meanwhile.
+    pub(crate) fn ask(&self, disk: Option<&DiskRef>, asked: &AtomicUsize) -> Result<(), Refused> {
         for &number in &self.drives {
             asked.store(number, Ordering::Relaxed);
             if let Some(target) = self.targets.get(number) {
+                if let Some(disk) = disk {
+                    if disk.is_below(target.device())? {
+                        return Err(TargetError::LeadsBack.at(number));
+                    }
+                }
                 target.device().ask(target.extent().first())?;
             }
             if asked.load(Ordering::Relaxed) == NOBODY {

@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
 
-use super::super::bindings;
+use super::{super::bindings, bdev::BlockDevice};
 use core::ptr::NonNull;
 use kernel::{container_of, error::to_result, prelude::*, sync::rcu};
 
@@ -214,14 +214,65 @@ impl Drop for DeviceRef {
 }
 
 impl DiskRef {
+    /// Whether `device` is of this disk, or of one that is made of it, directly or over others, as sysfs shows: what is sent to
+    /// `device` comes here. Sleeps, and waits for whoever is opening or closing one of the disks that `device` is made of.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn is_below(&self, device: &BlockDevice) -> Result<bool> {
+        // SAFETY: By its type invariant the device is live, and has a disk as long.
+        let top = unsafe { NonNull::new_unchecked((*device.as_raw()).bd_disk) };
+        let mut disks = KVec::new();
+        // SAFETY: The disk is live as long as its device.
+        disks.push(unsafe { Self::get(top) }, GFP_KERNEL)?;
+        let mut next = 0;
+        while let Some(disk) = disks.get(next) {
+            if disk.is(self) {
+                return Ok(true);
+            }
+            next += 1;
+            for below in disk.made_of()? {
+                if !disks.iter().any(|known| known.is(&below)) {
+                    disks.push(below, GFP_KERNEL)?;
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// The disks that this one is made of, or of a partition of which it is. Sleeps.
+    fn made_of(&self) -> Result<KVec<Self>> {
+        let mut found = KVec::new();
+        let example = match self.is_made_of_nothing() {
+            true => None,
+            false => self.devices().next(),
+        };
+        for other in example.iter().flat_map(Disks::all) {
+            let mut any = false;
+            for device in other.devices() {
+                any |= self.is_made_of(&device)?;
+            }
+            if any {
+                found.push(other, GFP_KERNEL)?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether it says that it is made of nothing, as most disks do. Any context.
+    fn is_made_of_nothing(&self) -> bool {
+        // SAFETY: By the type invariant the disk is there.
+        let slaves = unsafe { &raw const (*self.0.as_ptr()).slave_bdevs };
+        // SAFETY: The head of the list is part of the disk; an aligned word is read whole.
+        unsafe { (&raw const (*slaves).next).read_volatile() }.cast_const() == slaves
+    }
+
     /// Whether the disk says that it is made of `device`: `bd_link_disk_holder()` of block/holder.c.
     fn is_made_of(&self, device: &DeviceRef) -> Result<bool> {
         let disk = self.0.as_ptr();
-        // SAFETY: By the type invariant the disk is there.
-        let slaves = unsafe { &raw const (*disk).slave_bdevs };
-        // Most disks are made of nothing, and none of them is to be waited for.
-        // SAFETY: The head of the list is part of the disk; an aligned word is read whole.
-        if unsafe { (&raw const (*slaves).next).read_volatile() }.cast_const() == slaves {
+        // None of the many that are made of nothing is to be waited for.
+        if self.is_made_of_nothing() {
             return Ok(false);
         }
         // SAFETY: By the type invariant the disk is there.

@@ -19,7 +19,7 @@ use crate::guest::loop_device::Loop;
 use crate::guest::module::Module;
 use crate::guest::mount::Mount;
 use crate::guest::shunt::{Device, MODES, QUEUES};
-use crate::guest::state::refused_without_change;
+use crate::guest::state::{State, refused_without_change};
 use crate::guest::sysfs::{self, DiskStats};
 use crate::guest::verified::under_verified_io;
 use crate::guest::wait::{Poll, wait_until};
@@ -38,6 +38,7 @@ cases! {
     a_retarget_that_cannot_be_is_refused,
     what_the_driver_of_a_drive_has_switched_off_is_not_asked_of_the_next,
     a_table_that_leads_back_to_the_device_is_refused,
+    a_table_that_leads_back_over_disks_of_others_is_refused,
 }
 
 const MIB: u64 = 1 << 20;
@@ -285,6 +286,34 @@ fn a_table_that_leads_back_to_the_device_is_refused() {
     Direct::open(top.path()).read(0, 4096);
     top.unmap();
     middle.unmap();
+}
+
+/// What it forwards would come back to it, for ever. `shunt` looks before it asks; others that speak to the kernel need not.
+fn a_table_that_leads_back_over_disks_of_others_is_refused() {
+    let _module = Module::load();
+    for mode in QUEUES {
+        // It promises no more than a device of dm can.
+        let base = Dm::linear("base", &flash(0).path, 64 * MIB);
+        let device = Device::map_with("vol0", &base.path(), &["--queue", mode]);
+        let is_refused = |over: &Dm| {
+            let change = DeviceChange::Retarget {
+                targets: [flash(1).path, over.path()].map(TargetSpec::whole).to_vec(),
+                stripe: None,
+            };
+            let before = State::now();
+            let mut client = Client::connect().expect("the module is loaded");
+            let changed = client.change_device(&Selector::name("vol0"), &change);
+            let why = changed.expect_err("it leads back").to_string();
+            assert!(why.contains("leads back"), "{}, {mode}: {why}", over.path());
+            assert_eq!(State::now(), before);
+        };
+        let middle = Dm::linear("middle", device.path(), 32 * MIB);
+        is_refused(&middle);
+        let above = Device::map_with("above", &middle.path(), &["--queue", mode]);
+        let top = Dm::linear("top", above.path(), 32 * MIB);
+        is_refused(&top);
+        Direct::open(&top.path()).read(0, 4096);
+    }
 }
 
 fn a_device_is_shown_whatever_table_it_gets_meanwhile() {

@@ -14,7 +14,7 @@ use crate::{
     output::{Output, json},
 };
 
-/// The kernel sees itself whether a target stands on the device over shunt devices alone.
+/// The kernel sees itself whether a target stands on the device; here is said over what.
 pub(super) fn retarget<T: Transport>(
     mut client: Client<T>,
     args: &RetargetArgs,
