@@ -139,10 +139,11 @@ impl<'a> Turn<'a> {
             limits.for_requests();
         }
         let promised = QueueLimits::promised(device.disk(), &old.limits());
+        limits.show_as(&promised);
+        limits.complete()?;
         if let Some(what) = limits.promises().lacks(&promised.promises()) {
             return Err(Refused::Promised(what));
         }
-        limits.show_as(&promised);
         if !table.has_zones_of(&old) {
             return Err(Refused::Promised("other zones"));
         }

@@ -6,7 +6,7 @@
 
 use super::{super::bindings, bdev::BlockDevice};
 use crate::logic::promises::{AtomicPromises, Promises, Protection, ZonePromises};
-use kernel::prelude::*;
+use kernel::{error::to_result, prelude::*};
 
 /// Queue limits of a stacking disk, gathered from the devices below it.
 pub(crate) struct QueueLimits {
@@ -164,7 +164,18 @@ impl QueueLimits {
         self.raw.io_opt = row.unwrap_or(0);
     }
 
-    /// What users of a disk with these limits rely on.
+    /// Has the block layer make of them what a disk with these limits will show: it writes no more atomically than one I/O
+    /// takes, say, whatever the hardware could.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if it does not take them.
+    pub(crate) fn complete(&mut self) -> Result {
+        // SAFETY: The limits are ours, and initialised.
+        to_result(unsafe { bindings::blk_validate_limits(&mut self.raw) })
+    }
+
+    /// What users of a disk with these limits, which must be complete, rely on.
     pub(crate) fn promises(&self) -> Promises {
         let raw = &self.raw;
         let has = |feature| raw.features & feature != 0;
@@ -181,10 +192,10 @@ impl QueueLimits {
             discard: raw.max_hw_discard_sectors != 0,
             secure_erase: raw.max_secure_erase_sectors != 0,
             write_zeroes: raw.max_write_zeroes_sectors != 0,
-            atomic: (raw.atomic_write_hw_unit_max != 0).then_some(AtomicPromises {
-                min: raw.atomic_write_hw_unit_min,
-                max: raw.atomic_write_hw_unit_max,
-                boundary: raw.atomic_write_hw_boundary,
+            atomic: (raw.atomic_write_unit_max != 0).then_some(AtomicPromises {
+                min: raw.atomic_write_unit_min,
+                max: raw.atomic_write_unit_max,
+                boundary: raw.atomic_write_boundary_sectors << 9,
             }),
             nowait: has(bindings::SHUNT_BLK_FEAT_NOWAIT),
             poll: has(bindings::SHUNT_BLK_FEAT_POLL),
@@ -195,12 +206,12 @@ impl QueueLimits {
         }
     }
 
-    /// Shows what `promised` does where a disk with these limits could do more than that.
+    /// Shows what `promised` does where a disk with these limits could do more than that, and never less than it can.
     pub(crate) fn show_as(&mut self, promised: &Self) {
         let (new, old) = (&mut self.raw, &promised.raw);
         new.features |= old.features & bindings::SHUNT_BLK_FEAT_STABLE_WRITES;
-        new.logical_block_size = old.logical_block_size;
-        new.physical_block_size = new.physical_block_size.max(old.logical_block_size);
+        new.logical_block_size = new.logical_block_size.max(old.logical_block_size);
+        new.physical_block_size = new.physical_block_size.max(new.logical_block_size);
         new.io_min = new.io_min.max(new.physical_block_size);
     }
 

@@ -2,7 +2,8 @@
 /*
  * Two drives in memory, testdrive0 and testdrive1, for tests: they can do what
  * no emulated drive can, which is to erase for good and to encrypt inline, and
- * they count how often they were asked to.
+ * they count how often they were asked to. How much each takes at once, and how
+ * much of that it writes atomically, can be chosen.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -29,6 +30,15 @@ static unsigned int data_units[DRIVES];
 module_param_array(data_units, uint, NULL, 0444);
 MODULE_PARM_DESC(data_units,
 		 "Sum of the sizes of data units that each drive encrypts, of 512 to 4096; 0: none");
+
+static unsigned int max_io[DRIVES] = { SZ_1M, SZ_1M };
+module_param_array(max_io, uint, NULL, 0444);
+MODULE_PARM_DESC(max_io, "Largest I/O of each drive, in bytes");
+
+static unsigned int atomic_write[DRIVES];
+module_param_array(atomic_write, uint, NULL, 0444);
+MODULE_PARM_DESC(atomic_write,
+		 "Largest atomic write of each drive, in bytes; 0: none");
 
 /* Allocated: lockdep wants the keys of profiles to be. */
 static struct testdrive *drives;
@@ -151,13 +161,20 @@ static int testdrive_add(struct testdrive *drive, int number)
 	struct queue_limits limits = {
 		.features		= BLK_FEAT_WRITE_CACHE | BLK_FEAT_FUA,
 		/* No part of a request ends within a data unit. */
-		.max_hw_sectors		= SZ_1M >> SECTOR_SHIFT,
+		.max_hw_sectors		= max_io[number] >> SECTOR_SHIFT,
 		.max_hw_discard_sectors	= most,
 		.discard_granularity	= SECTOR_SIZE,
 		.max_write_zeroes_sectors = most,
 		.max_secure_erase_sectors = secure_erase[number] ? most : 0,
 	};
 	int err;
+
+	if (atomic_write[number]) {
+		limits.features |= BLK_FEAT_ATOMIC_WRITES;
+		limits.atomic_write_hw_unit_min = SECTOR_SIZE;
+		limits.atomic_write_hw_unit_max = atomic_write[number];
+		limits.atomic_write_hw_max = atomic_write[number];
+	}
 
 	drive->memory = vzalloc(DRIVE_BYTES);
 	if (!drive->memory)

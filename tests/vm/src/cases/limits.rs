@@ -8,6 +8,7 @@ use crate::guest::scsi_debug::ScsiDebug;
 use crate::guest::shunt::{Device, QUEUES};
 use crate::guest::state::refused_without_change;
 use crate::guest::sysfs;
+use crate::guest::test_drive::TestDrives;
 
 cases! {
     a_device_has_the_limits_of_its_drive,
@@ -18,6 +19,7 @@ cases! {
     a_retarget_keeps_what_the_user_set,
     a_device_does_not_move_to_a_drive_that_wants_pages_to_keep_still,
     atomic_writes_end_at_a_border_between_targets,
+    a_device_does_not_move_to_a_drive_that_writes_less_atomically,
 }
 
 /// Files in /sys/block/NAME/queue that a device always has like this, since the next drive may need it.
@@ -180,6 +182,24 @@ fn atomic_writes_end_at_a_border_between_targets() {
         let device = Device::map_with("vol0", &to, &["--to", &rest]);
         let found = queue(&device, "atomic_write_unit_max_bytes");
         assert_eq!(found, Some(wanted.to_string()), "{length}");
+    }
+}
+
+/// The hardware of both writes as much, but one I/O of the second takes less. A file system looks when it is mounted, and
+/// what it sends later fails if it is larger than the disk shows by then.
+fn a_device_does_not_move_to_a_drive_that_writes_less_atomically() {
+    let _module = Module::load();
+    let drives = TestDrives::load("atomic_write=65536,65536 max_io=1048576,32768");
+    let [more, less] = [0, 1].map(|number| drives.drive(number).path);
+    for mode in QUEUES {
+        let most = |device: &Device| queue(device, "atomic_write_unit_max_bytes");
+        let device = Device::map_with("vol0", &less, &["--queue", mode]);
+        assert_eq!(most(&device).as_deref(), Some("32768"), "{mode}");
+        device.retarget(&more);
+        assert_eq!(most(&device).as_deref(), Some("65536"), "{mode}");
+        let line = refused_without_change(&["retarget", "vol0", "--to", &less]);
+        assert!(line.contains("larger atomic writes"), "{line}");
+        assert_eq!(most(&device).as_deref(), Some("65536"), "{mode}");
     }
 }
 
