@@ -46,6 +46,8 @@ pub(crate) struct Table {
     /// The first target on each drive: a flush goes to a drive once.
     drives: KVec<usize>,
     zones: Zones,
+    /// Logical block size of the device in bytes: no table of it makes that smaller.
+    block: u32,
     /// Bios for what goes to several targets; none with one target that has no zones.
     bios: Option<BioSet>,
 }
@@ -77,7 +79,8 @@ impl Table {
             }
             targets.push(target, GFP_KERNEL)?;
         }
-        Self::of(targets, spec.stripe)
+        let block = old.map_or(0, |old| old.block);
+        Self::of(targets, spec.stripe, block)
     }
 
     /// Sees that every drive answers, and that none stands on `disk`, which is to get the table: what it forwards would come
@@ -126,18 +129,23 @@ impl Table {
             let target = remake(number, target).map_err(|e| e.at(number))?;
             targets.push(target, GFP_KERNEL)?;
         }
-        Self::of(targets, self.stripe())
+        Self::of(targets, self.stripe(), self.block)
     }
 
-    /// A table of these targets.
-    fn of(mut targets: KVec<Target>, stripe: Option<u64>) -> Result<Self, Refused> {
-        let Shape { layout, zones, .. } = Shape::of(&mut targets, stripe)?;
+    /// A table of these targets, for a device with blocks of `kept` bytes, if it is there already.
+    fn of(mut targets: KVec<Target>, stripe: Option<u64>, kept: u32) -> Result<Self, Refused> {
+        let Shape {
+            layout,
+            zones,
+            block,
+        } = Shape::of(&mut targets, stripe, kept)?;
         let mut table = Self {
             targets: KVec::with_capacity(targets.len(), GFP_KERNEL)?,
             layout,
             ends: KVec::with_capacity(targets.len(), GFP_KERNEL)?,
             drives: KVec::new(),
             zones,
+            block,
             bios: None,
         };
         if targets.len() > 1 || zones.size != 0 {

@@ -91,9 +91,17 @@ pub struct Shape {
 
 impl Shape {
     /// What these targets make up, joined or in chunks of `stripe` bytes. Those that take turns are made equally long.
-    pub fn of<P: Part>(parts: &mut [P], stripe: Option<u64>) -> Result<Self, Refused> {
+    ///
+    /// A device that gets another table keeps its logical block, and so has whole blocks of `kept` bytes, a power of two, at
+    /// least; 0 for a new device. Targets whose length was not asked for end with a block of the device.
+    pub fn of<P: Part>(parts: &mut [P], stripe: Option<u64>, kept: u32) -> Result<Self, Refused> {
         let blocks = parts.iter().map(P::logical_block_size);
-        let block = blocks.max().unwrap_or(SECTOR as u32);
+        let block = blocks.fold(kept.max(SECTOR as u32), u32::max);
+        let rest = u64::from(block) / SECTOR - 1;
+        for part in parts.iter_mut().filter(|part| part.piece().open_ended) {
+            let extent = &mut part.piece_mut().extent;
+            extent.shorten(extent.sectors() & !rest);
+        }
         let layout = match stripe {
             None => Layout::Joined,
             Some(bytes) => take_turns(parts, bytes, block)?,

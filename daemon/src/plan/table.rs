@@ -104,7 +104,8 @@ pub(super) fn size(
         Some(Sized { drive, piece })
     });
     let mut parts = parts.collect::<Option<Vec<_>>>()?;
-    Shape::of(&mut parts, wanted.stripe).ok()?;
+    let kept = device.map_or(0, |device| device.logical_block_size);
+    Shape::of(&mut parts, wanted.stripe, kept).ok()?;
     let lengths = parts.iter().map(|part| part.piece.extent.length_bytes());
     lengths.reduce(u64::saturating_add)
 }

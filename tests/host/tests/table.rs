@@ -218,23 +218,30 @@ proptest! {
     fn targets_that_are_accepted_are_whole_and_apart(
         asked in targets(),
         stripe in prop::option::of(prop::sample::select(vec![512u64, 1024, 2048, 8192])),
+        kept in prop::sample::select(vec![0u32, 512, 1024, 4096]),
     ) {
         let mut made = asked.clone();
-        let Ok(shape) = Shape::of(&mut made, stripe) else {
+        let Ok(shape) = Shape::of(&mut made, stripe, kept) else {
             return Ok(());
         };
         for (number, target) in made.iter().enumerate() {
             prop_assert_eq!(target.piece.extent.length_bytes() % u64::from(shape.block), 0);
-            prop_assert!(target.block <= shape.block);
+            prop_assert!(target.block.max(kept) <= shape.block);
             let is_apart = |other: &Target| {
                 other.drive != target.drive || !other.piece.extent.overlaps(&target.piece.extent)
             };
             prop_assert!(made[..number].iter().all(is_apart));
-            if !target.piece.open_ended || stripe.is_none() {
-                prop_assert_eq!(target.piece.extent, asked[number].piece.extent);
+            let (piece, asked) = (&target.piece, &asked[number].piece.extent);
+            if !piece.open_ended {
+                prop_assert_eq!(&piece.extent, asked);
+            } else if stripe.is_none() {
+                let rest = asked.sectors() % (u64::from(shape.block) / SECTOR);
+                prop_assert_eq!(piece.extent.first(), asked.first());
+                prop_assert_eq!(piece.extent.sectors(), asked.sectors() - rest);
             }
         }
         if let Layout::Striped { chunk, targets } = shape.layout {
+            prop_assert_eq!(chunk.get() * SECTOR % u64::from(shape.block), 0);
             prop_assert_eq!(targets.get(), made.len() as u64);
             let lengths: Vec<_> = made.iter().map(|target| target.piece.extent.sectors()).collect();
             prop_assert!(lengths.iter().all(|length| *length == lengths[0]));
@@ -248,7 +255,7 @@ proptest! {
         again.piece.open_ended = false;
         targets.truncate(1);
         targets.push(again);
-        let refused = Shape::of(&mut targets, None);
+        let refused = Shape::of(&mut targets, None, 0);
         prop_assert_eq!(refused, Err(TargetError::OverlapsTarget(0).at(1)));
     }
 }
@@ -275,10 +282,10 @@ fn zones_are_alike_and_not_striped() {
         ..zones
     };
     let alike = [of_zone(0, 0, zones), of_zone(1, 3, zones)];
-    let shape = Shape::of(&mut alike.clone(), None).unwrap();
+    let shape = Shape::of(&mut alike.clone(), None, 0).unwrap();
     assert_eq!((shape.layout, shape.zones), (Layout::Joined, zones));
     assert_eq!(
-        Shape::of(&mut alike.clone(), Some(4096)),
+        Shape::of(&mut alike.clone(), Some(4096), 0),
         Err(Refused::ZonedStripes)
     );
     let differ = TargetError::ZonesDiffer {
@@ -286,7 +293,7 @@ fn zones_are_alike_and_not_striped() {
         wanted: 48 * SECTOR,
     };
     assert_eq!(
-        Shape::of(&mut [of_zone(0, 0, zones), of_zone(1, 0, smaller)], None),
+        Shape::of(&mut [of_zone(0, 0, zones), of_zone(1, 0, smaller)], None, 0),
         Err(differ.at(1))
     );
 }

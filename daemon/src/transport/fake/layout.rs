@@ -125,7 +125,8 @@ impl Layout {
             }
             parts.push(part);
         }
-        let shape = Shape::of(&mut parts, stripe)?;
+        let kept = old.map_or(0, |old| old.logical_block_size);
+        let shape = Shape::of(&mut parts, stripe, kept)?;
         let mut layout = Self {
             targets: Vec::new(),
             size: 0,

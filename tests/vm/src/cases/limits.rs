@@ -16,6 +16,7 @@ cases! {
     a_device_has_the_rare_abilities_of_its_drive,
     a_device_on_a_loop_device_has_the_limits_of_that,
     a_retarget_keeps_large_blocks_and_so_does_the_next_one,
+    a_device_has_whole_blocks_on_a_drive_of_smaller_ones,
     a_retarget_keeps_what_the_user_set,
     a_device_does_not_move_to_a_drive_that_wants_pages_to_keep_still,
     atomic_writes_end_at_a_border_between_targets,
@@ -93,17 +94,20 @@ fn queue(device: &Device, file: &str) -> Option<String> {
     sysfs::read(&format!("/sys/block/{}/queue/{file}", device.disk()))
 }
 
+/// A disk of `bytes` with blocks of `block`.
+#[track_caller]
+fn disk(name: &str, block: u64, bytes: u64) -> Loop {
+    let image = format!("/tmp/{name}");
+    std::fs::File::create(&image)
+        .and_then(|file| file.set_len(bytes))
+        .expect("/tmp takes files");
+    Loop::bind(&image, &format!("--sector-size {block}"))
+}
+
 fn a_retarget_keeps_large_blocks_and_so_does_the_next_one() {
     let _module = Module::load();
-    let disk = |name: &str, block: u32| {
-        let image = format!("/tmp/{name}");
-        std::fs::File::create(&image)
-            .and_then(|file| file.set_len(8 << 20))
-            .expect("/tmp takes files");
-        Loop::bind(&image, &format!("--sector-size {block}"))
-    };
     let [big, small, other] =
-        [("big", 4096), ("small", 512), ("other", 512)].map(|(n, b)| disk(n, b));
+        [("big", 4096), ("small", 512), ("other", 512)].map(|(n, b)| disk(n, b, 8 << 20));
     let device = Device::map("vol0", big.path());
     device.retarget(small.path());
     device.order("resize", &[]);
@@ -114,6 +118,25 @@ fn a_retarget_keeps_large_blocks_and_so_does_the_next_one() {
     );
     assert_eq!(device.now()["logical_block_size"], 4096);
     device.retarget(big.path());
+}
+
+/// A disk takes no part of a block: what is behind the last whole one could not be read.
+fn a_device_has_whole_blocks_on_a_drive_of_smaller_ones() {
+    const BLOCK: u64 = 4096;
+    const WHOLE: u64 = (8 << 20) + BLOCK;
+    let _module = Module::load();
+    let big = disk("big", BLOCK, 8 << 20);
+    let small = disk("small", 512, WHOLE + 512);
+    for mode in QUEUES {
+        let device = Device::map_with("vol0", big.path(), &["--queue", mode]);
+        device.retarget(small.path());
+        for order in ["retarget", "resize"] {
+            let all = std::fs::read(device.path()).map(|all| all.len() as u64);
+            assert_eq!(all.ok(), Some(WHOLE), "{order}, {mode}");
+            assert_eq!(device.now()["size_bytes"], WHOLE, "{order}, {mode}");
+            device.order("resize", &[]);
+        }
+    }
 }
 
 fn a_retarget_keeps_what_the_user_set() {
