@@ -189,6 +189,22 @@ impl Case {
         timed.iter().any(|topic| self.is_of(topic))
     }
 
+    /// Whether it tries what the programs make of the module, and nothing of the module that other cases do not try.
+    pub(crate) fn is_of_programs(&self) -> bool {
+        let programs = [
+            csi::CASES,
+            csi_access::CASES,
+            csi_errors::CASES,
+            csi_faults::CASES,
+            csi_pool::CASES,
+            metrics::CASES,
+            packaging::CASES,
+            scale::CASES,
+            version::CASES,
+        ];
+        programs.iter().any(|topic| self.is_of(topic))
+    }
+
     /// What it runs in.
     pub(crate) fn init(&self) -> Init {
         match self.is_of(boot::CASES) {

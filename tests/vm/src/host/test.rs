@@ -33,12 +33,17 @@ pub(crate) fn list(wanted: &[String]) -> Result<bool> {
 }
 
 /// Runs the cases whose name holds one of the texts (all if there is none) on each kernel, all kernels at once, and in two guests
-/// each if they `share` them; true if none failed.
+/// each if they `share` them; true if none failed. The debug kernel, which is slow and looks for faults of the module, gets
+/// those of the programs only if they are asked for.
 pub(crate) fn run(releases: &[String], wanted: &[String], share: bool) -> Result<bool> {
     let cases = select(wanted)?;
     let parts = Parts::find_all(releases)?;
+    let of = |parts: &Parts| {
+        let is_for = |case: &&Case| !parts.debug || !wanted.is_empty() || !case.is_of_programs();
+        cases.iter().copied().filter(is_for).collect::<Vec<_>>()
+    };
     for parts in &parts {
-        println!("{} cases on {}", cases.len(), parts.release);
+        println!("{} cases on {}", of(parts).len(), parts.release);
     }
 
     // Lines of several kernels come as they come: each says whose it is.
@@ -46,11 +51,10 @@ pub(crate) fn run(releases: &[String], wanted: &[String], share: bool) -> Result
         1 => String::new(),
         _ => format!("{}: ", short(&of.release)),
     };
-    let cases = &cases;
     let tallies: Vec<Result<Vec<Tally>>> = thread::scope(|scope| {
-        let begin = |of| {
-            let label = label(of);
-            scope.spawn(move || run_on(of, share, cases, &label))
+        let begin = |parts| {
+            let (cases, label) = (of(parts), label(parts));
+            scope.spawn(move || run_on(parts, share, &cases, &label))
         };
         let runs: Vec<_> = parts.iter().map(begin).collect();
         runs.into_iter()
