@@ -13,7 +13,7 @@ use crate::{
     model::{Device, DeviceChange, DeviceSpec, Selector},
     plan::{Action, Authority, Memory, Plan, Step, plan},
     transport::Transport,
-    unmap::unmap,
+    unmap::unmap_if,
     words::shown,
 };
 
@@ -99,7 +99,7 @@ pub fn apply<T: Transport, M: Machine>(
             .map(|step| (step, Error::TakenBack.into()))
             .collect();
         let before = applied.done.len();
-        let mut elsewhere = false;
+        let mut too_late = false;
         for step in steps {
             match carry_out(client, &step) {
                 Ok(device) => {
@@ -111,13 +111,13 @@ pub fn apply<T: Transport, M: Machine>(
                     ..
                 }) => return Err(error),
                 Err(failed) => {
-                    elsewhere |= matches!(failed.error, Error::LedElsewhere { .. });
+                    too_late |= failed.error.is_too_late();
                     applied.failed.push((step, failed));
                 }
             }
         }
         // A plan with another drive is one that nobody could see before.
-        if elsewhere || applied.done.len() == before {
+        if too_late || applied.done.len() == before {
             return Ok(applied);
         }
     }
@@ -142,6 +142,9 @@ pub fn carry_out<T: Transport>(client: &mut Client<T>, step: &Step) -> Result<De
                 Some((targets, _)) => client.open(targets)?,
                 None => Vec::new(),
             };
+            if table.is_some() {
+                is_as_planned(client, before)?;
+            }
             let settings = |stats, read_only| DeviceChange::Settings { stats, read_only };
             let table = table.clone();
             let table = table.map(|(targets, stripe)| DeviceChange::Retarget { targets, stripe });
@@ -193,7 +196,8 @@ fn remap<T: Transport>(
     // Once it is unmapped there is no other way back than by drives that are known.
     let drives = client.open(&spec.targets)?;
     let back = back.and_then(|back| Some((back, client.open(&back.targets).ok()?)));
-    unmap(client, &Selector::of(before)).map_err(|why| why.error)?;
+    let may = |client: &mut Client<T>| is_as_planned(client, before);
+    unmap_if(client, &Selector::of(before), may).map_err(|why| why.error)?;
     let error = match client.create_device_on(spec, &drives) {
         Ok(device) => return Ok(device),
         Err(error) => error,
@@ -204,6 +208,22 @@ fn remap<T: Transport>(
         Some(Err(_)) | None => Left::Gone,
     };
     Err(Failed { error, left })
+}
+
+/// Refuses what was planned for another table: a request names the device, which stays the same when somebody gives it other
+/// drives, and to have those replaced is what nobody has seen. Other steps, a drive that is slow to open, and users who are
+/// slow to close may have taken long since the plan.
+fn is_as_planned<T: Transport>(client: &mut Client<T>, planned: &Device) -> Result<()> {
+    let table = |device: &Device| {
+        let rows = device.targets.iter();
+        let rows = rows.map(|row| (row.number(), row.diskseq, row.offset, row.length));
+        (device.stripe, rows.collect::<Vec<_>>())
+    };
+    let now = client.device(&Selector::of(planned))?;
+    match table(&now) == table(planned) {
+        true => Ok(()),
+        false => Err(Error::Overtaken),
+    }
 }
 
 #[cfg(test)]

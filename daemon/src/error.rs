@@ -35,6 +35,8 @@ pub enum Error {
     Unsettled(u32),
     /// A change was made and is not there any more.
     TakenBack,
+    /// Somebody gave a device another table since this was planned; nothing was changed.
+    Overtaken,
     /// A path leads to another drive than when this was planned; nothing was changed.
     LedElsewhere {
         /// The path.
@@ -47,6 +49,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether what was planned does not fit any more: a plan that is made now is one that nobody has seen.
+    #[cfg(feature = "config")]
+    pub(crate) fn is_too_late(&self) -> bool {
+        matches!(self, Self::LedElsewhere { .. } | Self::Overtaken)
+    }
+
     /// Error number of the kernel or of the system call, if there is one.
     pub fn errno(&self) -> Option<i32> {
         match self {
@@ -77,6 +85,9 @@ impl fmt::Display for Error {
                 "it was done and is not so any more: somebody else takes it back, such as a shuntd that \
                  keeps to another file",
             ),
+            Self::Overtaken => {
+                f.write_str("somebody gave it another table since this was planned")
+            }
             Self::LedElsewhere {
                 path,
                 planned,

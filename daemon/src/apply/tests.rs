@@ -213,6 +213,38 @@ fn a_step_never_hits_another_device_that_has_the_number_by_now() {
 }
 
 #[test]
+fn a_step_that_somebodys_retarget_overtook_is_refused_and_changes_nothing() {
+    let kernel = kernel();
+    for wanted in [
+        "[device.v]\nto = '/dev/d1'\n",
+        "[device.v]\nto = { drive = '/dev/d0', length = '4M' }\n",
+        "[device.v]\nto = '/dev/d0'\nqueue = 'mq'\n",
+    ] {
+        apply_to(
+            &kernel,
+            &parsed("[device.v]\nto = { drive = '/dev/d0', length = '2M' }\n"),
+        );
+        let wanted = parsed(wanted);
+        let memory = Memory::default();
+        let present = kernel.devices();
+        let plan = plan(&wanted, &present, &kernel, &memory, Authority::Apply);
+        let mut client = Client::new(kernel.clone());
+        let elsewhere = DeviceChange::Retarget {
+            targets: vec![crate::TargetSpec::whole("/dev/d2")],
+            stripe: None,
+        };
+        client
+            .change_device(&Selector::name("v"), &elsewhere)
+            .unwrap();
+        let before = kernel.devices();
+        let failed = carry_out(&mut client, &plan.steps[0]).unwrap_err();
+        assert!(matches!(failed.error, Error::Overtaken), "{failed}");
+        assert_eq!(kernel.devices(), before);
+        client.delete_device(&Selector::name("v")).unwrap();
+    }
+}
+
+#[test]
 fn a_step_that_somebody_takes_back_counts_as_failed() {
     let kernel = kernel();
     apply_to(&kernel, &parsed("[device.v]\nto = '/dev/d0'\n"));

@@ -74,7 +74,7 @@ pub(super) fn change(verb: &str, name: &str, error: &Error) -> Failure {
 fn explained(what: &str, targets: &[TargetSpec], striped: bool, error: &Error) -> Failure {
     let Error::Refused(refusal) = error else {
         let advice = match error {
-            Error::LedElsewhere { .. } => "shunt plan shows what that means",
+            Error::LedElsewhere { .. } | Error::Overtaken => "shunt plan shows what that means",
             _ => "",
         };
         return explain_with(what, error, &[], advice);
