@@ -10,7 +10,7 @@ use log::Level;
 
 use crate::{
     model::Device,
-    plan::{Action, Step},
+    plan::{Action, Authority, Step},
 };
 
 /// A device is made as configured at most so often in so long, if somebody takes it back each time:
@@ -27,12 +27,22 @@ pub(super) struct Kept {
     pub(super) told: Option<String>,
     /// A step that was done and changed nothing; once is enough.
     pub(super) idle: Option<Step>,
-    /// A step that the kernel is at.
-    pub(super) begun: Option<Step>,
+    /// What the kernel is at.
+    pub(super) begun: Option<Begun>,
     /// A step that came too late: a path led elsewhere when it was opened.
     pub(super) late: Option<Step>,
     /// When it was made as configured by itself.
     restores: VecDeque<Instant>,
+}
+
+/// A step that the kernel is at.
+#[derive(Debug)]
+pub(super) struct Begun {
+    pub(super) step: Step,
+    /// How far the changes of the look that it comes from may go.
+    pub(super) authority: Authority,
+    /// The files were read again since: what they say now has still to be done.
+    pub(super) reread: bool,
 }
 
 impl Kept {
@@ -46,7 +56,7 @@ impl Kept {
 
     /// Whether the step that the kernel is at unmaps a device.
     pub(super) fn unmaps(&self, device: &Device) -> bool {
-        let action = self.begun.as_ref().map(|step| &step.action);
+        let action = self.begun.as_ref().map(|begun| &begun.step.action);
         matches!(action, Some(Action::Remap { before, .. }) if before.generation == device.generation)
     }
 

@@ -12,11 +12,14 @@ use std::{
 use log::Level;
 use nix::libc::{ENODEV, ESTALE};
 
-use super::{News, Presence, hand::Ended, kept::Kept};
+use super::{
+    News, Presence,
+    hand::Ended,
+    kept::{Begun, Kept},
+};
 use crate::{
     apply::{Failed, Left},
     config::{self, Policy, Problem, Wanted},
-    error::Error,
     machine::Machine,
     model::{Device, Reason},
     plan::{Action, Authority, Memory, Plan, Step, plan},
@@ -40,10 +43,9 @@ pub struct Wants {
     pending: Option<Authority>,
     /// When to look at the latest though nothing happens.
     again: Option<Instant>,
-    /// Devices that are looked at next, and how far the changes may go. What is done about each is
+    /// Devices that are looked at next, and how far the changes of each may go. What is done about it is
     /// planned when it has its turn.
-    names: VecDeque<String>,
-    authority: Authority,
+    names: VecDeque<(String, Authority)>,
     /// Whether something would be done if a drive came, or if a device gave something up.
     waiting: bool,
     unsettled: bool,
@@ -70,7 +72,6 @@ impl Wants {
             pending: Some(Authority::Keep),
             again: None,
             names: VecDeque::new(),
-            authority: Authority::Keep,
             waiting: false,
             unsettled: false,
             kept: BTreeMap::new(),
@@ -130,6 +131,13 @@ impl Wants {
                 self.devices = devices;
                 self.memory.retain(&self.devices);
                 self.forget();
+                for begun in self
+                    .kept
+                    .values_mut()
+                    .filter_map(|kept| kept.begun.as_mut())
+                {
+                    begun.reread = true;
+                }
                 self.pending = Some(Authority::Reload);
             }
             Err(problems) => refuse(&problems, "all stays as it was"),
@@ -208,19 +216,24 @@ impl Wants {
     /// nothing but that in mind.
     pub(super) fn next_step(&mut self, present: &dyn Fn() -> Vec<Device>) -> Option<Step> {
         loop {
-            while let Some(name) = self.names.pop_front() {
-                if let Some(step) = self.step_of(&name, &present()) {
+            while let Some((name, authority)) = self.names.pop_front() {
+                if let Some(step) = self.step_of(&name, authority, &present()) {
                     let kept = self.kept.entry(name).or_default();
-                    kept.begun = Some(step.clone());
+                    kept.begun = Some(Begun {
+                        step: step.clone(),
+                        authority,
+                        reread: false,
+                    });
                     return Some(step);
                 }
             }
-            self.authority = self.pending.take()?;
-            self.names = self.look_at(&present());
+            let authority = self.pending.take()?;
+            let names = self.look_at(authority, &present());
+            self.names = names.into_iter().map(|name| (name, authority)).collect();
         }
     }
 
-    fn step_of(&mut self, name: &str, present: &[Device]) -> Option<Step> {
+    fn step_of(&mut self, name: &str, authority: Authority, present: &[Device]) -> Option<Step> {
         let wanted = self.devices.iter().find(|wanted| wanted.name == name)?;
         let wanted = std::slice::from_ref(wanted);
         let machine = (self.machine)();
@@ -228,12 +241,14 @@ impl Wants {
         self.memory.learn(wanted, present, &*machine);
         let mut device = present.iter().filter(|device| device.name == name);
         let device = device.next().map_or(&[][..], std::slice::from_ref);
-        let mut plan = plan(wanted, device, &*machine, &self.memory, self.authority);
-        plan.steps.pop().filter(|step| self.may(step).is_ok())
+        let mut plan = plan(wanted, device, &*machine, &self.memory, authority);
+        plan.steps
+            .pop()
+            .filter(|step| self.may(step, authority).is_ok())
     }
 
     /// Whether a step may be done now; else what is to be said of that, if anything.
-    fn may(&self, step: &Step) -> Result<(), Option<String>> {
+    fn may(&self, step: &Step, authority: Authority) -> Result<(), Option<String>> {
         let Some(kept) = self.kept.get(&step.device) else {
             return Ok(());
         };
@@ -245,7 +260,7 @@ impl Wants {
             return Err(None);
         }
         match kept.tired(Instant::now()) {
-            Some(_) if self.authority == Authority::Keep => Err(Some(format!(
+            Some(_) if authority == Authority::Keep => Err(Some(format!(
                 "{}: somebody takes back what is done about it again and again ({step}); it is left as \
                  it is for a while. Find out who does, or give it policy adopt",
                 shown(&step.device)
@@ -256,16 +271,10 @@ impl Wants {
 
     /// The devices that something is to be done about. What cannot be done is logged, if it was not
     /// yet.
-    fn look_at(&mut self, present: &[Device]) -> VecDeque<String> {
+    fn look_at(&mut self, authority: Authority, present: &[Device]) -> VecDeque<String> {
         let machine = (self.machine)();
         self.memory.learn(&self.devices, present, &*machine);
-        let mut plan = plan(
-            &self.devices,
-            present,
-            &*machine,
-            &self.memory,
-            self.authority,
-        );
+        let mut plan = plan(&self.devices, present, &*machine, &self.memory, authority);
         let skips = |waiting: &&crate::plan::Waiting| waiting.skip && !waiting.mapped;
         for waiting in plan.waiting.iter().filter(skips) {
             if machine.is_settled() {
@@ -284,7 +293,7 @@ impl Wants {
         let mut names = VecDeque::new();
         let mut tired = Vec::new();
         for step in std::mem::take(&mut plan.steps) {
-            match self.may(&step) {
+            match self.may(&step, authority) {
                 Ok(()) => names.push_back(step.device),
                 Err(Some(why)) => tired.push((step.device, why)),
                 Err(None) => {}
@@ -348,14 +357,31 @@ impl Wants {
 
     /// Takes up what became of a step.
     pub(super) fn ended(&mut self, ended: &Ended) {
+        let name = &ended.step.device;
+        let begun = self.kept.get_mut(name).and_then(|kept| kept.begun.take());
+        let authority = begun
+            .as_ref()
+            .map_or(Authority::Keep, |begun| begun.authority);
         match &ended.result {
-            Ok(device) => self.done(&ended.step, device),
-            Err(failed) => self.failed(&ended.step, failed),
+            Ok(device) => self.done(&ended.step, authority, device),
+            Err(failed) => self.failed(&ended.step, authority, failed),
+        }
+        if begun.is_some_and(|begun| begun.reread) {
+            // What the files said of it when they were read could not be done then.
+            self.names.push_front((name.clone(), Authority::Reload));
         }
     }
 
+    /// Looks again, as far as a step went that has ended.
+    fn look_again(&mut self, authority: Authority) {
+        self.pending = Some(match self.pending {
+            Some(Authority::Reload) => Authority::Reload,
+            _ => authority,
+        });
+    }
+
     /// Takes up that a step was done. What it gave up, another may have waited for.
-    fn done(&mut self, step: &Step, device: &Device) {
+    fn done(&mut self, step: &Step, authority: Authority, device: &Device) {
         log::info!("{step}: {device}");
         let wanted = self
             .devices
@@ -363,41 +389,27 @@ impl Wants {
             .find(|wanted| wanted.name == step.device);
         let restores = wanted.is_some_and(|wanted| wanted.policy == Policy::Restore);
         let kept = self.kept.entry(step.device.clone()).or_default();
-        kept.begun = None;
         kept.told = None;
         kept.late = None;
         kept.idle = match &step.action {
             Action::Change { before, .. } if before == device => Some(step.clone()),
             _ => None,
         };
-        if restores && self.authority == Authority::Keep {
+        if restores && authority == Authority::Keep {
             kept.restored(Instant::now());
         }
-        self.pending = Some(match self.pending {
-            Some(Authority::Reload) => Authority::Reload,
-            _ => self.authority,
-        });
+        self.look_again(authority);
     }
 
     /// Takes up that a step was refused.
-    fn failed(&mut self, step: &Step, failed: &Failed) {
+    fn failed(&mut self, step: &Step, authority: Authority, failed: &Failed) {
         let (verb, name, place) = (step.action.name(), &step.device, &step.place);
         let kept = self.kept.entry(name.clone()).or_default();
-        kept.begun = None;
         let text = format!("{place}: cannot {verb} {}: {failed}", shown(name));
         kept.tell(Level::Error, &text);
         self.unsettled = true;
-        if let Error::LedElsewhere { .. } = failed.error {
-            // What there is now may ask for something else, and nothing may tell of it any more. The same
-            // again would come too late again.
-            if kept.late.as_ref() != Some(step) {
-                self.pending = Some(match self.pending {
-                    Some(Authority::Reload) => Authority::Reload,
-                    _ => self.authority,
-                });
-            }
-            kept.late = Some(step.clone());
-        }
+        let too_late = failed.error.is_too_late();
+        let again = too_late && kept.late.replace(step.clone()).as_ref() == Some(step);
         let remapped = matches!(step.action, Action::Remap { .. });
         let unmapped = matches!(failed.error.errno(), Some(ENODEV | ESTALE));
         let wanted = self.devices.iter().find(|wanted| wanted.name == *name);
@@ -408,6 +420,11 @@ impl Wants {
         {
             // Somebody else was faster, and the word of it was taken for our own doing.
             kept.left_out = Some(UNMAPPED.to_owned());
+        }
+        if too_late && !again {
+            // What there is now may ask for something else, and nothing may tell of it any more. The same
+            // again would come too late again.
+            self.look_again(authority);
         }
     }
 

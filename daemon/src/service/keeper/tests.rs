@@ -405,6 +405,23 @@ fn an_answer_that_comes_late_is_not_taken_for_the_newest() {
 }
 
 #[test]
+fn what_is_read_while_the_kernel_is_at_a_device_is_done_after_that() {
+    let mut stage = Stage::new("reread", "[device.v]\nto = '/dev/a'\n");
+    stage.start();
+    stage.kernel.set_hung("/dev/b", true);
+    stage.write("[device.v]\nto = '/dev/b'\n");
+    stage.reload();
+    assert_eq!(stage.devices(), on(&[("v", "/dev/a")]));
+    stage.write("[device.v]\nto = '/dev/c'\n");
+    stage.reload();
+    // It looks again before the kernel answers, which is no reload.
+    stage.news(News::Anything);
+    stage.kernel.set_hung("/dev/b", false);
+    stage.settle();
+    assert_eq!(stage.devices(), on(&[("v", "/dev/c")]));
+}
+
+#[test]
 fn what_is_left_out_while_it_is_missing_is_not_while_a_boot_goes_on() {
     let mut stage = Stage::new("boot", "[device.w]\nto = '/dev/x'\nmissing = 'skip'\n");
     stage.kernel.set_settled(false);
