@@ -11,6 +11,7 @@ mod drives;
 mod identity;
 mod links;
 mod stacking;
+mod udev;
 mod users;
 
 pub use drives::ThisMachine;

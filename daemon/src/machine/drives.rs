@@ -11,7 +11,7 @@ use std::{
 
 use nix::libc;
 
-use super::{Drive, Found, Identity, Machine, Stacking, Users, links::Links};
+use super::{Drive, Found, Identity, Machine, Stacking, Users, links::Links, udev::Known};
 use crate::{
     config::DriveName,
     model::{State, Target},
@@ -76,7 +76,19 @@ impl ThisMachine {
             ));
         }
         let number = metadata.rdev();
-        self.drive(path, libc::major(number), libc::minor(number))
+        let (major, minor) = (libc::major(number), libc::minor(number));
+        match self.drive(path, major, minor) {
+            Found::Drive(drive) if self.is_of_before(&drive) => Found::Missing,
+            found => found,
+        }
+    }
+
+    /// Whether a drive is found by a link that udev made for a disk that had the number before. udev sees soon that it is
+    /// gone, and the kernel's word of the new one may be heard before that.
+    fn is_of_before(&self, drive: &Drive) -> bool {
+        let number = (drive.major, drive.minor);
+        Path::new(&drive.path).starts_with(self.dev.join("disk"))
+            && Known::read(&self.udev, number, drive.identity.sequence).stale
     }
 
     fn drive(&self, path: &str, major: u32, minor: u32) -> Found {
@@ -109,17 +121,13 @@ impl ThisMachine {
     fn identity(&self, place: &Path, disk: &Path, major: u32, minor: u32) -> Identity {
         let said = HARDWARE.iter().find_map(|file| text(&disk.join(file)));
         let partition = part_uuid(place).or_else(|| text(&place.join("partition")));
-        let found = fs::read_to_string(self.udev.join(format!("data/b{major}:{minor}")));
-        let found = found.unwrap_or_default();
-        let of_udev = |key: &str| {
-            let mut lines = found.lines();
-            lines.find_map(|line| line.strip_prefix(key).map(str::to_owned))
-        };
+        let sequence = number(&disk.join("diskseq"));
+        let known = Known::read(&self.udev, (major, minor), sequence);
         Identity {
-            hardware: said.or_else(|| of_udev("E:ID_SERIAL=")),
+            hardware: said.or_else(|| known.property("ID_SERIAL")),
             partition,
-            file_system: of_udev("E:ID_FS_UUID="),
-            sequence: number(&disk.join("diskseq")),
+            file_system: known.property("ID_FS_UUID"),
+            sequence,
         }
     }
 

@@ -101,6 +101,36 @@ fn a_partition_is_told_by_its_disk_its_place_and_what_udev_found_on_it() {
 }
 
 #[test]
+fn what_udev_knows_of_the_disk_before_is_not_taken_for_this_one() {
+    let folder = Folder::new("before");
+    folder.disk("sda", "8:0", &[("size", "2048\n"), ("diskseq", "12\n")]);
+    let found = folder.0.join("udev/data/b8:0");
+    fs::create_dir_all(found.parent().unwrap()).unwrap();
+    let link = folder.0.join("dev/disk/by-label/data");
+    for (links, is_of_before) in [
+        ("S:disk/by-diskseq/12\nS:disk/by-label/data\n", false),
+        ("S:disk/by-label/data\nS:disk/by-diskseq/11\n", true),
+        ("S:disk/by-label/data\n", false),
+    ] {
+        fs::write(&found, format!("{links}E:ID_FS_UUID=f00d\n")).unwrap();
+        let machine = folder.machine();
+        let Found::Drive(drive) = machine.drive(&link.display().to_string(), 8, 0) else {
+            panic!("it is there")
+        };
+        assert_eq!(machine.is_of_before(&drive), is_of_before, "{links}");
+        assert_eq!(
+            drive.identity.file_system.is_none(),
+            is_of_before,
+            "{links}"
+        );
+        let Found::Drive(by_node) = machine.drive("/dev/sda", 8, 0) else {
+            panic!("it is there")
+        };
+        assert!(!machine.is_of_before(&by_node), "no link led there");
+    }
+}
+
+#[test]
 fn drives_have_their_names_once_the_queue_of_udev_is_empty() {
     let folder = Folder::new("settled");
     let queue = folder.0.join("udev/queue");

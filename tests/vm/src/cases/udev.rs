@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! udev finds what is on a device, as it does on other disks: by UUID and label, in partitions, when it changes.
 
-use crate::guest::command::{run, run_with_input};
+use std::os::unix::fs::MetadataExt;
+
+use crate::guest::command::{attempt, run, run_with_input};
 use crate::guest::direct::{Buffer, Direct};
 use crate::guest::dm::Dm;
 use crate::guest::flash::{Flash, flash};
 use crate::guest::module::Module;
-use crate::guest::shunt::Device;
+use crate::guest::null_blk::NullDrive;
+use crate::guest::shunt::{Device, list};
 use crate::guest::udev::{Udev, end_of, known, mounts, wait_for_link};
 
 cases! {
@@ -18,6 +21,7 @@ cases! {
     a_retarget_leads_the_links_of_partitions_too,
     of_devices_on_each_other_the_topmost_has_the_links,
     links_stay_when_the_kernel_cannot_be_asked,
+    a_link_of_the_drive_before_is_not_followed,
 }
 
 /// GUID of a partition.
@@ -293,4 +297,31 @@ fn links_stay_when_the_kernel_cannot_be_asked() {
     }
     device.unmap();
     drop((drive, udev));
+}
+
+/// The kernel tells of a drive before udev has seen that the one before it is gone, which had its name and number.
+fn a_link_of_the_drive_before_is_not_followed() {
+    const FILE: &str = "/run/label.toml";
+    // udev makes such links for drives with names of this kind.
+    const DRIVE: &str = "vdz";
+    let _module = Module::load();
+    let udev = Udev::start();
+    let link = by_label("data");
+    let number = || std::fs::metadata(&link).map(|link| link.rdev()).ok();
+    let before = NullDrive::make_named(DRIVE, 16);
+    make_file_system(before.path(), "data");
+    udev.look_at(DRIVE);
+    wait_for_link(&link, Some(DRIVE));
+    let was = number();
+    run("udevadm control --stop-exec-queue");
+    drop(before);
+    let now = NullDrive::make_named(DRIVE, 16);
+    assert_eq!(number(), was, "the link leads to the other drive now");
+    std::fs::write(FILE, format!("[device.v]\nto = '{link}'\n")).expect("/run takes files");
+    let said = attempt(&["shunt", "apply", FILE]);
+    assert!(list().is_empty(), "{said:?}");
+    run("udevadm control --start-exec-queue");
+    wait_for_link(&link, None);
+    std::fs::remove_file(FILE).expect("nobody has it");
+    drop((now, udev));
 }
