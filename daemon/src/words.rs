@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Names and words in sentences for people. Configuration, daemon and programs use it. Text from outside,
 //! which anybody may have written, is shown by [`shown`] in a sentence; what a program prints or logs as a
-//! whole goes through [`visible`], so that nothing of it steers a terminal.
+//! whole goes through [`visible`], or as JSON through [`escaped`], so that nothing of it steers a terminal.
 
 use std::borrow::Cow;
 
@@ -31,6 +31,26 @@ pub fn visible(text: &str) -> Cow<'_, str> {
         }
     }
     shown.into()
+}
+
+/// A line of JSON with what is not seen in it written out, as in `\u200b`: whoever parses it reads the same.
+pub fn escaped(json: &str) -> Cow<'_, str> {
+    // Between its texts a line has only what is seen.
+    if !json.contains(is_hidden) {
+        return json.into();
+    }
+    let mut line = String::with_capacity(json.len());
+    for c in json.chars() {
+        match is_hidden(c) {
+            true => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    line.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+            false => line.push(c),
+        }
+    }
+    line.into()
 }
 
 /// A name or a path as it is shown in a line: in quotes if it could be misread.
@@ -139,6 +159,18 @@ mod tests {
         ] {
             assert_eq!(visible(text), seen);
         }
+    }
+
+    #[test]
+    fn no_json_steers_a_terminal() {
+        let path = "a\u{7f}\u{9b}31m\u{a0}\u{200b}\u{202e} ä𝄞\u{feff}";
+        let json = format!("{{\"path\":\"{path}\"}}");
+        assert_eq!(
+            escaped(&json),
+            r#"{"path":"a\u007f\u009b31m\u00a0\u200b\u202e ä𝄞\ufeff"}"#
+        );
+        let plain = r#"{"path":"a b\n\u001bä"}"#;
+        assert_eq!(escaped(plain), plain);
     }
 
     #[test]

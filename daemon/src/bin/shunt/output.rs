@@ -17,7 +17,7 @@ use nix::poll::PollFd;
 use serde::Serialize;
 use shunt::{
     poll::{closed, wait},
-    words::visible,
+    words::{escaped, visible},
 };
 
 use crate::explain::{Failure, explain};
@@ -48,10 +48,9 @@ impl<'a> Output<'a> {
         if !self.json {
             return self.bytes(visible(&text()).as_bytes());
         }
-        let mut line = serde_json::to_vec(&json())
+        let line = serde_json::to_string(&json())
             .map_err(|error| Failure::Explained(format!("cannot make JSON: {error}")))?;
-        line.push(b'\n');
-        self.bytes(&line)
+        self.bytes(format!("{}\n", escaped(&line)).as_bytes())
     }
 
     /// Prints something as one line of JSON, and nothing for people.

@@ -245,6 +245,32 @@ fn force_unmaps_an_open_device() {
     assert_eq!(kernel.devices(), []);
 }
 
+#[test]
+fn json_has_nothing_that_steers_a_terminal_and_is_read_as_it_was() {
+    let kernel = kernel();
+    // Of the controls one of each set, marks that turn the direction of writing, a letter without width.
+    let path = "/dev/\u{1b}]0;\u{7f}\u{9b}31m\u{a0}\u{200b}\u{202e}\u{feff}ä\"\\𝄞";
+    kernel.add_drive(path, Drive::new(8, 32, 1 << 20));
+    let mapped = done(&kernel, &format!("shunt map v --to {path} --json"));
+    let (_, followed) = run_for(&kernel, "shunt events --json", 1, &|_| {});
+    for text in [
+        mapped,
+        done(&kernel, "shunt show v --json"),
+        done(&kernel, "shunt list --json"),
+        followed.lines().next().unwrap().to_owned(),
+    ] {
+        let line = text.trim_end_matches('\n');
+        assert_eq!(shunt::words::visible(line), line);
+        assert!(line.contains("ä\\\"\\\\𝄞"), "what is seen stays: {line}");
+        let document: Value = serde_json::from_str(line).unwrap();
+        let device = match &document["devices"] {
+            Value::Null => &document["device"],
+            devices => &devices[0],
+        };
+        assert_eq!(device["targets"][0]["path"], path);
+    }
+}
+
 /// What a command shows in JSON; the same as `show` shows after it.
 fn device_after(kernel: &Fake, line: &str) -> Value {
     let document = done(kernel, &format!("shunt {line} --json"));
