@@ -10,7 +10,7 @@ const SHOWN_MAX: usize = 4096;
 
 /// Whether a character is not seen, or steers what is seen: controls of both sets, spaces but the usual
 /// one, marks that turn the direction of writing, letters without width.
-fn is_hidden(c: char) -> bool {
+pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || (c.is_whitespace() && c != ' ')
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'

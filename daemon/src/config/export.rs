@@ -7,7 +7,7 @@ use super::{Missing, Place, Policy, Wanted, WantedTarget};
 use crate::{
     machine::{Found, Machine},
     model::{Device, QueueMode, StatsMode},
-    words::shown,
+    words::{is_hidden, shown},
 };
 
 /// The devices as they are, wanted so, on drives by the names that last for longest, and a line for
@@ -133,14 +133,17 @@ fn key(name: &str) -> String {
     }
 }
 
-/// A basic string of TOML.
+/// A basic string of TOML. It has nothing that a program would write out otherwise before it prints it.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from('"');
     for c in text.chars() {
         match c {
             '"' => quoted.push_str("\\\""),
             '\\' => quoted.push_str("\\\\"),
-            c if c.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c if is_hidden(c) => match u32::from(c) {
+                short @ ..=0xffff => quoted.push_str(&format!("\\u{short:04x}")),
+                long => quoted.push_str(&format!("\\U{long:08x}")),
+            },
             c => quoted.push(c),
         }
     }

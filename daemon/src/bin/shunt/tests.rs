@@ -271,6 +271,20 @@ fn json_has_nothing_that_steers_a_terminal_and_is_read_as_it_was() {
     }
 }
 
+#[test]
+fn what_is_exported_is_read_again_whatever_the_letters_of_its_paths() {
+    let kernel = kernel();
+    let path = "/dev/\u{1b}\u{7f}\u{9b}\u{a0}\u{ad}\u{200b}\u{202e}\u{feff}ä\"\\";
+    // Not the numbers of a drive of this machine.
+    kernel.add_drive(path, Drive::new(4095, 32, 1 << 20));
+    let name = "v\u{200b}\u{202e}";
+    done(&kernel, &format!("shunt map {name} --to {path}"));
+    let text = done(&kernel, "shunt export");
+    let wanted = shunt::config::parse("f", &text).unwrap();
+    assert_eq!(wanted[0].name, name);
+    assert_eq!(wanted[0].targets[0].drive.to_string(), path);
+}
+
 /// What a command shows in JSON; the same as `show` shows after it.
 fn device_after(kernel: &Fake, line: &str) -> Value {
     let document = done(kernel, &format!("shunt {line} --json"));
