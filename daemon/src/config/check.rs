@@ -99,7 +99,8 @@ fn misfit(target: &WantedTarget, drive: &Drive) -> Option<String> {
         ExtentError::EndBeyondEnd { .. } => "make it smaller, or leave it out",
         ExtentError::Empty => "leave it out for all to the end of the drive",
     };
-    Some(format!("{}: {error}; {remedy}", target.drive))
+    let drive = shown(&target.drive.to_string());
+    Some(format!("{drive}: {error}; {remedy}"))
 }
 
 /// A piece of a drive: which drive, which bytes, which target of which device wants it.
@@ -174,7 +175,8 @@ fn overlap<K>(devices: &[Wanted], one: &Piece<K>, other: &Piece<K>) -> (String, 
     let text = format!(
         "{} from {} to {end} overlaps what {other} has of the drive; give each a part of its own \
          with offset and length",
-        target.drive, target.offset
+        shown(&target.drive.to_string()),
+        target.offset
     );
     let place = target.place.clone();
     (wanted.name.clone(), Problem { place, text })
@@ -223,7 +225,7 @@ fn loops<'a>(
             if let Some(way) = way {
                 let text = format!(
                     "{} leads back to the device itself ({}); give a drive that does not stand on it",
-                    target.drive,
+                    shown(&target.drive.to_string()),
                     way.join(" on ")
                 );
                 found.push((device, target, text));

@@ -15,6 +15,7 @@ use super::{Drive, Found, Identity, Machine, Stacking, Users, links::Links, udev
 use crate::{
     config::DriveName,
     model::{State, Target},
+    words::shown,
 };
 
 /// Where disks say in sysfs which they are, the surest first: NVMe, SCSI, device mapper, md, virtio, cards, loop.
@@ -72,7 +73,8 @@ impl ThisMachine {
         };
         if !metadata.file_type().is_block_device() {
             return Found::Wrong(format!(
-                "{path} is not a block device; lsblk lists those that there are"
+                "{} is not a block device; lsblk lists those that there are",
+                shown(path)
             ));
         }
         let number = metadata.rdev();
@@ -245,8 +247,9 @@ impl ThisMachine {
                 None | Some([]) => Found::Missing,
                 Some([only]) => self.named(only, "by-partuuid", uuid),
                 Some(several) => Found::Wrong(format!(
-                    "{wanted} is on several partitions ({}), as after a copy of a drive; give one of \
-                     them another, or name it by its path",
+                    "{} is on several partitions ({}), as after a copy of a drive; give one of them \
+                     another, or name it by its path",
+                    shown(&wanted.to_string()),
                     several.join(", ")
                 )),
             },

@@ -268,7 +268,7 @@ fn table_refused(wanted: &Wanted, device: &Device, found: &[Option<Drive>]) -> O
         return Some(format!(
             "{} has logical blocks of {} bytes, and the device has promised {promised} to its users; \
              give a drive with such blocks, or unmap the device first: shunt unmap {}",
-            drive.path,
+            shown(&drive.path),
             drive.logical_block_size,
             shown(&device.name)
         ));

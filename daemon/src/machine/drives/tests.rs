@@ -156,6 +156,12 @@ fn what_is_no_block_device_is_wrong() {
     assert!(
         matches!(wrong, Found::Wrong(why) if why.starts_with("/dev/null is not a block device;"))
     );
+    let folder = Folder::new("wrong");
+    fs::create_dir_all(&folder.0).unwrap();
+    let file = folder.0.join("a\nb");
+    fs::write(&file, "").unwrap();
+    let wrong = ThisMachine::now().find(&DriveName::Path(file.display().to_string()));
+    assert!(matches!(wrong, Found::Wrong(why) if why.lines().count() == 1));
     let missing = ThisMachine::now().find(&DriveName::Path("/dev/no-such-drive".into()));
     assert_eq!(missing, Found::Missing);
 }

@@ -108,3 +108,38 @@ fn a_loop_that_only_the_files_have_is_refused() {
         "{words:?}"
     );
 }
+
+#[test]
+fn a_path_with_several_lines_breaks_no_line_of_a_plan() {
+    let kernel = kernel();
+    let large = Drive {
+        logical_block_size: 4096,
+        ..Drive::new(9, 0, 8 * MIB)
+    };
+    kernel.add_drive("/dev/k\nmap", large);
+    kernel.add_drive("/dev/l\nmap", Drive::new(9, 1, 8 * MIB));
+    kernel.add_drive("/dev/also\nl", Drive::new(9, 1, 8 * MIB));
+    map(&kernel, V);
+    for (to, words) in [
+        // Larger blocks than those of the device; beyond the end; twice the same.
+        (
+            "\"/dev/k\\nmap\"",
+            "f:1:9: v: \"/dev/k\\nmap\" has logical blocks",
+        ),
+        (
+            "{ drive = \"/dev/l\\nmap\", offset = '8M' }",
+            "f:2:6: v: \"/dev/l\\nmap\": offset",
+        ),
+        (
+            "[\"/dev/l\\nmap\", \"/dev/also\\nl\"]",
+            "f:2:22: v: \"/dev/also\\nl\" from 0",
+        ),
+    ] {
+        let words_of_plan = apply(&kernel, &format!("[device.v]\nto = {to}\n"));
+        assert_eq!(words_of_plan[0].lines().count(), 1, "{words_of_plan:?}");
+        assert!(
+            words_of_plan[0].starts_with(&format!("refused: {words}")),
+            "{words_of_plan:?}"
+        );
+    }
+}
