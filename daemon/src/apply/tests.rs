@@ -300,6 +300,29 @@ fn to_apply_what_is_exported_does_nothing() {
     assert_eq!(kernel.devices(), before);
 }
 
+#[test]
+fn what_a_newer_module_does_is_left_out_of_an_export_and_the_rest_is_not() {
+    let kernel = kernel();
+    let text =
+        "[device.v]\nto = '/dev/d0'\n[device.w]\nto = '/dev/d1'\n[device.x]\nto = '/dev/d2'\n";
+    apply_to(&kernel, &parsed(text));
+    let mut devices = kernel.devices();
+    devices[0].queue = QueueMode::Unknown(7);
+    devices[2].stats = StatsMode::Unknown(8);
+    let (wanted, left_out) = config::wanted(&devices, &kernel);
+    let read = config::parse("f", &config::export(&wanted)).unwrap();
+    assert_eq!(read.len(), 1);
+    assert_eq!(read[0].name, "w");
+    let remedy = "which is of a newer module; export it with the shunt of that";
+    assert_eq!(
+        left_out,
+        [
+            format!("v is left out: no file can want queue 7, {remedy}"),
+            format!("x is left out: no file can want stats 8, {remedy}"),
+        ]
+    );
+}
+
 /// Devices on drives of the fake that do not overlap: each has its own megabytes of each drive.
 fn devices() -> impl Strategy<Value = Vec<Wanted>> {
     let target = (0..DRIVES, 0..2u64, 1..9u64)

@@ -11,11 +11,20 @@ use crate::{
 };
 
 /// The devices as they are, wanted so, on drives by the names that last for longest, and a line for
-/// each that is left out: one that was lost, while the name of its drive leads to another.
+/// each that is left out: one that was lost, while the name of its drive leads to another, and one that is
+/// as no file can want it.
 pub fn wanted(devices: &[Device], machine: &dyn Machine) -> (Vec<Wanted>, Vec<String>) {
     let place = Place::file("export");
     let (mut all, mut left_out) = (Vec::new(), Vec::new());
     for device in devices {
+        if let Some(what) = unknown(device) {
+            let name = shown(&device.name);
+            left_out.push(format!(
+                "{name} is left out: no file can want {what}, which is of a newer module; export it with \
+                 the shunt of that"
+            ));
+            continue;
+        }
         let targets = device.targets.iter().map(|target| WantedTarget {
             drive: machine.lasting_name(target),
             offset: target.offset,
@@ -49,6 +58,15 @@ pub fn wanted(devices: &[Device], machine: &dyn Machine) -> (Vec<Wanted>, Vec<St
         });
     }
     (all, left_out)
+}
+
+/// What of a device only a newer release knows.
+fn unknown(device: &Device) -> Option<String> {
+    match (device.queue, device.stats) {
+        (queue @ QueueMode::Unknown(_), _) => Some(format!("queue {}", queue.name())),
+        (_, stats @ StatsMode::Unknown(_)) => Some(format!("stats {}", stats.name())),
+        _ => None,
+    }
 }
 
 /// A configuration file with these devices. What is as it would be anyway is left out, but for
