@@ -3,10 +3,13 @@
 //! folder beside it. `shunt plan` and `apply` and the daemon call it.
 
 use std::{
-    fs,
-    io::ErrorKind,
+    fs::{self, OpenOptions},
+    io::{self, ErrorKind, Read},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
+
+use nix::libc::{O_NOCTTY, O_NONBLOCK};
 
 use super::{
     Config, Place, Problem, check,
@@ -71,7 +74,12 @@ impl Reading {
         named_at: Option<&Place>,
         first: Option<&Contents>,
     ) -> Option<Contents> {
-        let text = match fs::read_to_string(file) {
+        // The first one was named by whoever waits for it, and may well be a pipe.
+        let text = match first {
+            None => fs::read_to_string(file),
+            Some(_) => read_regular(file),
+        };
+        let text = match text {
             Ok(text) => text,
             Err(error) => {
                 let why = match error.kind() {
@@ -132,4 +140,18 @@ impl Reading {
         files.sort();
         files
     }
+}
+
+/// Reads a file that was found, which whoever reads it never waits for: what is no regular file, as a
+/// FIFO that nobody writes to, is refused. It is looked at once it is open, so that it is the one that is read.
+fn read_regular(path: &Path) -> io::Result<String> {
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(O_NONBLOCK | O_NOCTTY);
+    let mut file = options.open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok(text)
 }

@@ -375,10 +375,47 @@ fn files_that_cannot_be_read_are_told() {
              correct the path, or make it readable",
             "shunt.toml:3:3: cannot include latin.toml: it is not UTF-8; correct the path, or make \
              it readable",
-            "shunt.toml.d/folder.toml: cannot read it: Is a directory (os error 21); correct the \
-             path, or make it readable",
+            "shunt.toml.d/folder.toml: cannot read it: it is not a regular file; correct the path, or \
+             make it readable",
         ]
     );
+}
+
+#[test]
+fn a_pipe_that_nobody_writes_to_is_refused_and_not_waited_for() {
+    let folder = Folder::new("pipe");
+    let file = folder.write("shunt.toml", "include = ['pipe']\n");
+    fs::create_dir_all(folder.0.join("shunt.toml.d")).unwrap();
+    for pipe in ["pipe", "shunt.toml.d/pipe.toml"] {
+        let mode = nix::sys::stat::Mode::S_IRUSR;
+        nix::unistd::mkfifo(&folder.0.join(pipe), mode).unwrap();
+    }
+    let (tell, told) = std::sync::mpsc::channel();
+    let of_thread = file.clone();
+    // Who waits for a pipe does so for ever.
+    std::thread::spawn(move || tell.send(load(&of_thread).is_err()));
+    let long = std::time::Duration::from_secs(30);
+    assert_eq!(told.recv_timeout(long), Ok(true));
+    assert_eq!(
+        folder.problems(&file),
+        [
+            "shunt.toml:1:12: cannot include pipe: it is not a regular file; correct the path, or \
+             make it readable",
+            "shunt.toml.d/pipe.toml: cannot read it: it is not a regular file; correct the path, or \
+             make it readable",
+        ]
+    );
+}
+
+#[test]
+fn the_file_itself_may_be_a_pipe() {
+    let folder = Folder::new("stdin");
+    let pipe = folder.0.join("shunt.toml");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let writer = pipe.clone();
+    let writer = std::thread::spawn(move || fs::write(writer, "[device.v]\nto = '/dev/a'\n"));
+    assert_eq!(names(&load(&pipe).unwrap()), ["v"]);
+    writer.join().unwrap().unwrap();
 }
 
 #[test]
