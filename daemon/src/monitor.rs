@@ -22,7 +22,8 @@ use crate::{
 };
 
 /// What the monitor tells, in this order: `Exists` for each device, `Ready`, any number of
-/// `Changed`; after an `Overrun` the same from the beginning.
+/// `Changed`; after an `Overrun` the same from the beginning, or another `Overrun` if the devices change
+/// too fast to be listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Update {
     /// A device that is there.
@@ -46,6 +47,9 @@ pub struct Monitor<T: Transport> {
     /// Number of the last notification that was seen, and whether the next one has to follow it.
     sequence: u64,
     gapless: bool,
+    /// Whether the world is from a list that was made to its end; else the next word of a change makes
+    /// another.
+    listed: bool,
 }
 
 impl<T: Transport> Monitor<T> {
@@ -62,6 +66,7 @@ impl<T: Transport> Monitor<T> {
             updates: VecDeque::new(),
             sequence: 0,
             gapless: false,
+            listed: true,
         };
         monitor.synchronize()?;
         Ok(monitor)
@@ -129,7 +134,7 @@ impl<T: Transport> Monitor<T> {
 
     fn take(&mut self, notification: Notification) -> Result<()> {
         let follows = self.sequence.wrapping_add(1) == notification.sequence;
-        let missed = self.gapless && !follows;
+        let missed = !self.listed || (self.gapless && !follows);
         self.sequence = notification.sequence;
         self.gapless = true;
         if missed {
@@ -142,9 +147,13 @@ impl<T: Transport> Monitor<T> {
 
     fn recover(&mut self) -> Result<()> {
         self.updates.push_back(Update::Overrun);
-        match self.synchronize() {
+        let listed = self.synchronize();
+        self.listed = listed.is_ok();
+        match listed {
             // That is what will be received next.
             Err(Error::NotLoaded | Error::Unloaded) => Ok(()),
+            // So will be the word of a change that came between: there was one during each attempt.
+            Err(Error::Unsettled(_)) => Ok(()),
             result => result,
         }
     }

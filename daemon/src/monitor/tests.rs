@@ -131,6 +131,32 @@ fn an_interrupted_list_is_asked_for_again() {
     assert!(matches!(error, Error::Unsettled(16)), "{error:?}");
 }
 
+#[test]
+fn what_changes_too_fast_to_be_listed_after_a_loss_is_listed_after_the_next_change() {
+    let kernel = kernel();
+    map(&kernel, 0);
+    let mut monitor = Monitor::start(Client::new(kernel.clone())).unwrap();
+    map(&kernel, 5);
+    assert_eq!(words(&mut monitor), ["+vol0", "ready", "created vol5"]);
+    kernel.lose_next();
+    map(&kernel, 1);
+    kernel.interrupt_dumps(16);
+    map(&kernel, 2);
+    assert_eq!(words(&mut monitor), ["overrun"]);
+    // It follows the last one that was seen, and still does not do.
+    kernel.interrupt_dumps(16);
+    unmap(&kernel, 0);
+    assert_eq!(words(&mut monitor), ["overrun"]);
+    map(&kernel, 3);
+    assert_eq!(
+        words(&mut monitor),
+        ["overrun", "+vol3", "+vol5", "+vol1", "+vol2", "ready"]
+    );
+    assert!(monitor.world.devices().eq(&kernel.devices()));
+    map(&kernel, 4);
+    assert_eq!(words(&mut monitor), ["created vol4"]);
+}
+
 /// A kernel in which a device comes just before each list is made and one just after.
 struct Busy {
     kernel: Fake,
