@@ -116,12 +116,30 @@ fn serve(listener: &Listener, limits: Limits, source: impl Fn() -> Result<Vec<u8
             log::debug!("{error}");
             thread::sleep(SHORTAGE);
         }
-        places
-            .taken
-            .retain_mut(|place| place.go_on(limits, &source));
-        for _ in 0..limits.connections {
+        places.go_on(&source);
+        places.accept(listener, &source);
+    }
+}
+
+/// Places for connections.
+struct Places {
+    limits: Limits,
+    taken: Vec<Place>,
+}
+
+impl Places {
+    /// Goes on with each connection as far as that can be without waiting.
+    fn go_on(&mut self, source: &impl Fn() -> Result<Vec<u8>>) {
+        let limits = self.limits;
+        self.taken.retain_mut(|place| place.go_on(limits, source));
+    }
+
+    /// Accepts who has come, in one turn no more than have half of the places: however many come, who
+    /// reads has done so since the turn before, and others go first.
+    fn accept(&mut self, listener: &Listener, source: &impl Fn() -> Result<Vec<u8>>) {
+        for _ in 0..(self.limits.connections / 2).max(1) {
             match listener.accept() {
-                Ok(connection) => places.take(connection, &source),
+                Ok(connection) => self.take(connection, source),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // The reader gave up before it was accepted.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -133,15 +151,7 @@ fn serve(listener: &Listener, limits: Limits, source: impl Fn() -> Result<Vec<u8
             }
         }
     }
-}
 
-/// Places for connections.
-struct Places {
-    limits: Limits,
-    taken: Vec<Place>,
-}
-
-impl Places {
     /// Gives a place to a connection. If all are taken, one goes that has not said yet what it wants,
     /// or else one that has not read for longest: who comes never waits for who does nothing.
     fn take(&mut self, connection: Box<dyn Connection>, source: impl Fn() -> Result<Vec<u8>>) {

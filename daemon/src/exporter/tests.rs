@@ -178,6 +178,46 @@ fn readers_that_say_nothing_or_read_nothing_are_left_and_another_is_served() {
 }
 
 #[test]
+fn a_scrape_that_is_read_outlives_any_number_that_are_asked_for_and_not_read() {
+    let folder = std::env::temp_dir().join(format!("shunt-crowd-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("metrics");
+    let listener = Listener::bind(&Address::Unix(path.clone())).unwrap();
+    // More than the buffers of a connection hold.
+    let source = || Ok(vec![b'x'; 2 << 20]);
+    let ask = || {
+        let mut connection = UnixStream::connect(&path).unwrap();
+        connection.write_all(GET.as_bytes()).unwrap();
+        connection
+    };
+    let mut places = Places {
+        limits: Limits {
+            answer: Duration::from_secs(600),
+            ..Limits::default()
+        },
+        taken: Vec::new(),
+    };
+    let mut scrape = ask();
+    places.accept(&listener, &source);
+    assert_eq!(places.taken.len(), 1, "it is not answered at once");
+    scrape.set_nonblocking(true).unwrap();
+    let mut crowd: Vec<_> = (0..4).map(|_| ask()).collect();
+    let mut answer = Vec::new();
+    loop {
+        // As many as there are places wait in each turn.
+        crowd.extend((0..4).map(|_| ask()));
+        places.go_on(&source);
+        places.accept(&listener, &source);
+        match scrape.read_to_end(&mut answer) {
+            Ok(_) => break,
+            Err(why) => assert_eq!(why.kind(), io::ErrorKind::WouldBlock),
+        }
+    }
+    assert_eq!(body(&String::from_utf8(answer).unwrap()).len(), 2 << 20);
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
 fn many_idle_connections_do_not_hold_up_a_scrape() {
     let limits = Limits {
         request: Duration::from_secs(600),
