@@ -8,6 +8,8 @@ use std::{
     io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
+    thread,
+    time::{Duration, Instant},
 };
 
 use nix::{
@@ -22,6 +24,15 @@ use crate::{
 
 /// Where it is.
 const FILE: &str = "/run/shunt/shuntd.toml";
+
+/// The last line of it. Without that it is not whole: a daemon is at it, or had no room.
+const END: &str = "# All is said.\n";
+
+/// How long a daemon has to write all of it, which may wait for the module to load.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long to wait before the next look.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Held while the daemon runs; the kernel lets go of it however that ends.
 #[derive(Debug)]
@@ -50,7 +61,14 @@ impl Presence {
             source,
         })?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(file) => Ok(Self(file)),
+            // What a daemon before said is not said of this one.
+            Ok(file) => match file.set_len(0) {
+                Ok(()) => Ok(Self(file)),
+                Err(source) => Err(Error::System {
+                    action: "empty /run/shunt/shuntd.toml",
+                    source,
+                }),
+            },
             Err((_, Errno::EWOULDBLOCK)) => Err(Error::System {
                 action: "run twice: a shuntd runs already (systemctl status shuntd)",
                 source: io::ErrorKind::AddrInUse.into(),
@@ -64,7 +82,7 @@ impl Presence {
 
     /// Says what the kernel is kept to.
     pub fn tell(&mut self, devices: &[Wanted]) {
-        let text = config::export(devices);
+        let text = config::export(devices) + END;
         let file = &mut *self.0;
         let mut write = || {
             file.set_len(0)?;
@@ -77,24 +95,58 @@ impl Presence {
     }
 
     /// The devices that a daemon makes as it wants them whoever changes them; none without a daemon.
-    pub fn restored() -> Vec<Wanted> {
-        Self::restored_at(Path::new(FILE))
+    ///
+    /// # Errors
+    /// [`Error::System`] if a daemon runs, or may, and its word cannot be read.
+    pub fn restored() -> Result<Vec<Wanted>> {
+        Self::restored_at(Path::new(FILE), PATIENCE)
     }
 
-    fn restored_at(path: &Path) -> Vec<Wanted> {
-        let read = || {
-            let mut file = File::open(path).ok()?;
-            let mut text = String::new();
-            file.read_to_string(&mut text).ok()?;
-            // A lock that can be had is that of a daemon that ended.
-            let held = Flock::lock(file, FlockArg::LockSharedNonblock).is_err();
-            held.then_some(text)
-        };
-        let text = read().unwrap_or_default();
-        let mut devices = config::parse(&path.to_string_lossy(), &text).unwrap_or_default();
-        devices.retain(|device| device.policy == Policy::Restore);
-        devices
+    fn restored_at(path: &Path, patience: Duration) -> Result<Vec<Wanted>> {
+        let until = Instant::now() + patience;
+        loop {
+            match word(path) {
+                Ok(mut devices) => {
+                    devices.retain(|device| device.policy == Policy::Restore);
+                    return Ok(devices);
+                }
+                // It may be just about to be written.
+                Err(_) if Instant::now() < until => thread::sleep(PAUSE),
+                Err(source) => {
+                    return Err(Error::System {
+                        action: "read in /run/shunt/shuntd.toml what shuntd restores, which it may take back; \
+                                 have it written again (systemctl reload shuntd) and look at its log",
+                        source,
+                    });
+                }
+            }
+        }
     }
+}
+
+/// What the daemon says that it wants; nothing if there is none.
+fn word(path: &Path) -> io::Result<Vec<Wanted>> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        file => file?,
+    };
+    // Before it is read, so that what is read is not of a daemon that ended.
+    let mut file = match Flock::lock(file, FlockArg::LockSharedNonblock) {
+        // A lock that can be had is that of a daemon that ended.
+        Ok(_) => return Ok(Vec::new()),
+        Err((file, Errno::EWOULDBLOCK)) => file,
+        Err((_, errno)) => return Err(errno.into()),
+    };
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    if !text.ends_with(END) {
+        let why = "its end is missing, as without room in /run";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    }
+    config::parse(&path.to_string_lossy(), &text).map_err(|problems| {
+        let first = problems.first().map(ToString::to_string);
+        io::Error::new(io::ErrorKind::InvalidData, first.unwrap_or_default())
+    })
 }
 
 #[cfg(test)]
@@ -103,25 +155,76 @@ mod tests {
 
     const TEXT: &str = "[device.v]\nto = '/dev/a'\n[device.w]\nto = '/dev/b'\npolicy = 'restore'\n";
 
+    fn folder(test: &str) -> std::path::PathBuf {
+        std::env::temp_dir().join(format!("shunt-presence-{test}-{}", std::process::id()))
+    }
+
+    fn restored(file: &Path) -> Result<Vec<Wanted>> {
+        Presence::restored_at(file, Duration::ZERO)
+    }
+
     #[test]
     fn there_is_one_daemon_and_what_it_restores_is_known_while_it_runs() {
-        let folder = std::env::temp_dir().join(format!("shunt-presence-{}", std::process::id()));
+        let folder = folder("one");
         let file = folder.join("shuntd.toml");
-        assert_eq!(Presence::restored_at(&file), []);
+        assert_eq!(restored(&file).unwrap(), []);
         let mut first = Presence::take_at(&file).unwrap();
         let wanted = config::parse("f", TEXT).unwrap();
         first.tell(&wanted);
-        assert_eq!(Presence::restored_at(&file), wanted[1..]);
+        assert_eq!(restored(&file).unwrap(), wanted[1..]);
         let refusal = Presence::take_at(&file).unwrap_err().to_string();
         assert!(refusal.contains("a shuntd runs already"), "{refusal}");
-        assert_eq!(
-            Presence::restored_at(&file),
-            wanted[1..],
-            "it is left alone"
-        );
+        assert_eq!(restored(&file).unwrap(), wanted[1..], "it is left alone");
         drop(first);
-        assert_eq!(Presence::restored_at(&file), []);
+        assert_eq!(restored(&file).unwrap(), []);
         Presence::take_at(&file).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_daemon_whose_word_cannot_be_read_is_not_taken_for_none() {
+        let folder = folder("cut");
+        let file = folder.join("shuntd.toml");
+        let mut daemon = Presence::take_at(&file).unwrap();
+        daemon.tell(&config::parse("f", TEXT).unwrap());
+        let whole = fs::read_to_string(&file).unwrap();
+        let cut = |length: usize| whole[..length].to_owned();
+        let all_but_the_end = cut(whole.len() - 1);
+        for text in [String::new(), cut(12), all_but_the_end, format!("?\n{END}")] {
+            fs::write(&file, &text).unwrap();
+            let refusal = restored(&file).unwrap_err().to_string();
+            assert!(refusal.contains("shuntd.toml"), "{text:?}: {refusal}");
+            assert!(
+                refusal.contains("systemctl reload shuntd"),
+                "{text:?}: {refusal}"
+            );
+        }
+        fs::write(&file, [0xff]).unwrap();
+        restored(&file).unwrap_err();
+        drop(daemon);
+        assert_eq!(
+            restored(&file).unwrap(),
+            [],
+            "without a daemon it is nobody's"
+        );
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn what_a_daemon_before_said_is_not_said_of_the_next() {
+        let folder = folder("next");
+        let file = folder.join("shuntd.toml");
+        let mut first = Presence::take_at(&file).unwrap();
+        first.tell(&config::parse("f", TEXT).unwrap());
+        drop(first);
+        let mut next = Presence::take_at(&file).unwrap();
+        restored(&file).unwrap_err();
+        let reader = {
+            let file = file.clone();
+            thread::spawn(move || Presence::restored_at(&file, Duration::from_secs(60)))
+        };
+        next.tell(&[]);
+        assert_eq!(reader.join().unwrap().unwrap(), []);
         fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn plan<T: Transport>(
     let config = read_for(&mut client, file)?;
     let present = devices(&mut client)?;
     let machine = ThisMachine::now();
-    let (free, kept) = free_of_daemon(config.devices);
+    let (free, kept) = free_of_daemon(config.devices)?;
     let memory = Memory::default();
     let mut plan = shunt::plan::plan(&free, &present, &machine, &memory, Authority::Apply);
     plan.others
@@ -64,8 +64,8 @@ pub(super) fn plan<T: Transport>(
 
 /// Parts the devices from those that a running daemon would make otherwise again, whoever changes them:
 /// what is done about one would be taken back, with whatever was written meanwhile.
-fn free_of_daemon(devices: Vec<Wanted>) -> (Vec<Wanted>, Vec<Remark>) {
-    let restored = Presence::restored();
+fn free_of_daemon(devices: Vec<Wanted>) -> Result<(Vec<Wanted>, Vec<Remark>), Failure> {
+    let restored = Presence::restored().map_err(|error| Failure::Explained(error.to_string()))?;
     let (mut free, mut kept) = (Vec::new(), Vec::new());
     for device in devices {
         let other = restored.iter().find(|other| other.name == device.name);
@@ -81,7 +81,7 @@ fn free_of_daemon(devices: Vec<Wanted>) -> (Vec<Wanted>, Vec<Remark>) {
             place: device.place,
         });
     }
-    (free, kept)
+    Ok((free, kept))
 }
 
 /// A plan for people, a line for each device that is not as configured.
@@ -119,7 +119,7 @@ pub(super) fn apply<T: Transport>(
     output: &mut Output<'_>,
 ) -> Result<(), Failure> {
     let config = read_for(&mut client, file)?;
-    let (free, kept) = free_of_daemon(config.devices);
+    let (free, kept) = free_of_daemon(config.devices)?;
     let applied = apply::apply(&mut client, &free, ThisMachine::now);
     let mut applied = applied.map_err(|error| explain("list the devices", &error))?;
     let held = |name: &String| kept.iter().any(|remark| remark.device == *name);
