@@ -28,7 +28,8 @@ const FILE: &str = "/run/shunt/shuntd.toml";
 /// The last line of it. Without that it is not whole: a daemon is at it, or had no room.
 const END: &str = "# All is said.\n";
 
-/// How long a daemon has to write all of it, which may wait for the module to load.
+/// How long a daemon has to write all of it, which may wait for the module to load, and how long one
+/// that starts waits for those who look.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long to wait before the next look.
@@ -44,10 +45,10 @@ impl Presence {
     /// # Errors
     /// [`Error::System`] if another one runs, or if the file cannot be made.
     pub fn take() -> Result<Self> {
-        Self::take_at(Path::new(FILE))
+        Self::take_at(Path::new(FILE), PATIENCE)
     }
 
-    fn take_at(path: &Path) -> Result<Self> {
+    fn take_at(path: &Path, patience: Duration) -> Result<Self> {
         let open = || {
             if let Some(folder) = path.parent() {
                 fs::create_dir_all(folder)?;
@@ -60,7 +61,7 @@ impl Presence {
             action: "make /run/shunt/shuntd.toml, which there is while shuntd runs",
             source,
         })?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        match lock(file, patience) {
             // What a daemon before said is not said of this one.
             Ok(file) => match file.set_len(0) {
                 Ok(()) => Ok(Self(file)),
@@ -69,11 +70,11 @@ impl Presence {
                     source,
                 }),
             },
-            Err((_, Errno::EWOULDBLOCK)) => Err(Error::System {
+            Err(Errno::EWOULDBLOCK) => Err(Error::System {
                 action: "run twice: a shuntd runs already (systemctl status shuntd)",
                 source: io::ErrorKind::AddrInUse.into(),
             }),
-            Err((_, errno)) => Err(Error::System {
+            Err(errno) => Err(Error::System {
                 action: "lock /run/shunt/shuntd.toml",
                 source: errno.into(),
             }),
@@ -124,6 +125,18 @@ impl Presence {
     }
 }
 
+/// Locks a file as its daemon. Whoever looks whether there is one holds it for a moment.
+fn lock(mut file: File, patience: Duration) -> Result<Flock<File>, Errno> {
+    let until = Instant::now() + patience;
+    loop {
+        file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Err((file, Errno::EWOULDBLOCK)) if Instant::now() < until => file,
+            done => return done.map_err(|(_, errno)| errno),
+        };
+        thread::sleep(PAUSE);
+    }
+}
+
 /// What the daemon says that it wants; nothing if there is none.
 fn word(path: &Path) -> io::Result<Vec<Wanted>> {
     let file = match File::open(path) {
@@ -159,6 +172,10 @@ mod tests {
         std::env::temp_dir().join(format!("shunt-presence-{test}-{}", std::process::id()))
     }
 
+    fn take(file: &Path) -> Result<Presence> {
+        Presence::take_at(file, Duration::ZERO)
+    }
+
     fn restored(file: &Path) -> Result<Vec<Wanted>> {
         Presence::restored_at(file, Duration::ZERO)
     }
@@ -168,16 +185,16 @@ mod tests {
         let folder = folder("one");
         let file = folder.join("shuntd.toml");
         assert_eq!(restored(&file).unwrap(), []);
-        let mut first = Presence::take_at(&file).unwrap();
+        let mut first = take(&file).unwrap();
         let wanted = config::parse("f", TEXT).unwrap();
         first.tell(&wanted);
         assert_eq!(restored(&file).unwrap(), wanted[1..]);
-        let refusal = Presence::take_at(&file).unwrap_err().to_string();
+        let refusal = take(&file).unwrap_err().to_string();
         assert!(refusal.contains("a shuntd runs already"), "{refusal}");
         assert_eq!(restored(&file).unwrap(), wanted[1..], "it is left alone");
         drop(first);
         assert_eq!(restored(&file).unwrap(), []);
-        Presence::take_at(&file).unwrap();
+        take(&file).unwrap();
         fs::remove_dir_all(&folder).unwrap();
     }
 
@@ -185,7 +202,7 @@ mod tests {
     fn a_daemon_whose_word_cannot_be_read_is_not_taken_for_none() {
         let folder = folder("cut");
         let file = folder.join("shuntd.toml");
-        let mut daemon = Presence::take_at(&file).unwrap();
+        let mut daemon = take(&file).unwrap();
         daemon.tell(&config::parse("f", TEXT).unwrap());
         let whole = fs::read_to_string(&file).unwrap();
         let cut = |length: usize| whole[..length].to_owned();
@@ -214,10 +231,10 @@ mod tests {
     fn what_a_daemon_before_said_is_not_said_of_the_next() {
         let folder = folder("next");
         let file = folder.join("shuntd.toml");
-        let mut first = Presence::take_at(&file).unwrap();
+        let mut first = take(&file).unwrap();
         first.tell(&config::parse("f", TEXT).unwrap());
         drop(first);
-        let mut next = Presence::take_at(&file).unwrap();
+        let mut next = take(&file).unwrap();
         restored(&file).unwrap_err();
         let reader = {
             let file = file.clone();
@@ -225,6 +242,24 @@ mod tests {
         };
         next.tell(&[]);
         assert_eq!(reader.join().unwrap().unwrap(), []);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_daemon_starts_while_somebody_looks_whether_there_is_one() {
+        let folder = folder("look");
+        let file = folder.join("shuntd.toml");
+        drop(take(&file).unwrap());
+        let look = File::open(&file).unwrap();
+        let look = Flock::lock(look, FlockArg::LockSharedNonblock).unwrap();
+        take(&file).unwrap_err();
+        let daemon = {
+            let file = file.clone();
+            thread::spawn(move || Presence::take_at(&file, Duration::from_secs(60)))
+        };
+        thread::sleep(2 * PAUSE);
+        drop(look);
+        daemon.join().unwrap().unwrap();
         fs::remove_dir_all(&folder).unwrap();
     }
 }
