@@ -19,24 +19,28 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Whether two are of one drive; none if they do not tell. A copy of a drive has its partitions
-    /// and file systems, so the disk itself has the first word.
-    pub fn is_same(&self, other: &Self) -> Option<bool> {
-        if let Some(false) = same(&self.hardware, &other.hardware) {
+    /// Whether what there is now is of the drive that this was of; none if they do not tell. A copy
+    /// of a drive has its partitions and file systems, so the disk itself has the first word.
+    pub fn is_same(&self, now: &Self) -> Option<bool> {
+        if let Some(false) = same(&self.hardware, &now.hardware) {
             return Some(false);
         }
-        if let Some(true) = same(&self.sequence, &other.sequence) {
-            return Some(self.partition == other.partition);
+        if let Some(true) = same(&self.sequence, &now.sequence) {
+            return Some(self.partition == now.partition);
+        }
+        if self.hardware.is_some() && now.hardware.is_none() {
+            // The drive would say it, in time; a copy in a ram disk has all but that.
+            return None;
         }
         match (
-            same(&self.hardware, &other.hardware),
-            same(&self.partition, &other.partition),
+            same(&self.hardware, &now.hardware),
+            same(&self.partition, &now.partition),
         ) {
-            (Some(hardware), None) if self.partition == other.partition => Some(hardware),
+            (Some(hardware), None) if self.partition == now.partition => Some(hardware),
             // A part of a disk is not the whole.
             (Some(_), None) => Some(false),
             (_, Some(partition)) => Some(partition),
-            (None, None) => same(&self.file_system, &other.file_system),
+            (None, None) => same(&self.file_system, &now.file_system),
         }
     }
 
@@ -90,24 +94,39 @@ mod tests {
 
     #[test]
     fn a_copy_is_another_drive_and_one_that_says_nothing_is_not_told() {
-        for (one, other, expected) in [
+        for (before, now, expected) in [
             (("s", "", ""), ("s", "", ""), Some(true)),
             (("s", "", "f"), ("s", "", "g"), Some(true)),
             (("s", "p", "f"), ("t", "p", "f"), Some(false)),
             (("s", "p", ""), ("s", "q", ""), Some(false)),
             (("s", "p", ""), ("s", "", ""), Some(false)),
+            (("s", "", ""), ("s", "p", ""), Some(false)),
             (("", "p", "f"), ("", "p", "g"), Some(true)),
             (("", "p", ""), ("s", "p", ""), Some(true)),
+            (("s", "p", "f"), ("", "p", "f"), None),
+            (("s", "", "f"), ("", "", "f"), None),
+            (("", "", "f"), ("s", "", "f"), Some(true)),
             (("", "", "f"), ("", "", "f"), Some(true)),
             (("", "", "f"), ("", "", "g"), Some(false)),
             (("", "", ""), ("", "", ""), None),
             (("s", "", ""), ("", "", ""), None),
+            (("", "", ""), ("s", "", ""), None),
         ] {
             let identity =
                 |(hardware, partition, file_system)| identity(hardware, partition, file_system);
-            let (one, other) = (identity(one), identity(other));
-            assert_eq!(one.is_same(&other), expected, "{one} and {other}");
-            assert_eq!(other.is_same(&one), expected, "{other} and {one}");
+            let (before, now) = (identity(before), identity(now));
+            assert_eq!(before.is_same(&now), expected, "{before}, now {now}");
         }
+    }
+
+    #[test]
+    fn the_number_of_a_disk_tells_while_its_serial_number_is_not_said() {
+        let numbered = |hardware, sequence| Identity {
+            sequence: Some(sequence),
+            ..identity(hardware, "p", "f")
+        };
+        let before = numbered("s", 7);
+        assert_eq!(before.is_same(&numbered("", 7)), Some(true));
+        assert_eq!(before.is_same(&numbered("", 8)), None);
     }
 }
