@@ -10,6 +10,7 @@ use crate::{
 mod drives;
 mod identity;
 mod links;
+mod mounts;
 mod stacking;
 mod udev;
 mod users;

@@ -11,6 +11,8 @@ use std::{
 
 use nix::libc;
 
+use super::mounts::Mounts;
+
 /// No device stands on more layers; a ring of links in sysfs would have no end.
 const MOST_LAYERS: usize = 99;
 
@@ -18,12 +20,16 @@ const MOST_LAYERS: usize = 99;
 #[derive(Debug)]
 pub struct Stacking {
     sys: PathBuf,
+    proc: PathBuf,
 }
 
 impl Stacking {
     /// Looks at the machine that it runs on.
     pub fn of_this_machine() -> Self {
-        Self { sys: "/sys".into() }
+        Self {
+            sys: "/sys".into(),
+            proc: "/proc".into(),
+        }
     }
 
     /// The disks from the block device at `path` down to the disk with this name, both included.
@@ -87,11 +93,21 @@ impl Stacking {
     fn below(&self, place: &Path) -> Vec<PathBuf> {
         let mut below: Vec<_> = slaves(place).collect();
         let file = fs::read_to_string(place.join("loop/backing_file")).unwrap_or_default();
-        if let Ok(file) = fs::metadata(file.trim_end_matches('\n')) {
-            let is_block = file.file_type().is_block_device();
-            below.push(self.link_of(if is_block { file.rdev() } else { file.dev() }));
-        }
+        below.extend(self.of_file(Path::new(file.trim_end_matches('\n'))));
         below
+    }
+
+    /// What a file is on. It is asked itself only where a device may be: an answer of one on a file
+    /// system of a server, or of a program, may not come.
+    fn of_file(&self, file: &Path) -> Option<PathBuf> {
+        if file.starts_with("/dev") {
+            let file = fs::metadata(file).ok()?;
+            let is_block = file.file_type().is_block_device();
+            return Some(self.link_of(if is_block { file.rdev() } else { file.dev() }));
+        }
+        let mounts = Mounts::read(&self.proc);
+        let mount = mounts.over(file)?;
+        Some(self.sys.join("dev/block").join(&mount.number))
     }
 
     fn link_of(&self, dev: libc::dev_t) -> PathBuf {

@@ -10,6 +10,7 @@ use std::{
 
 use nix::libc;
 
+use super::mounts::{Mount, Mounts, unescaped};
 use crate::words::shown;
 
 /// Names of the processes of udev, in today's systemd and before.
@@ -20,8 +21,6 @@ const UDEV_GROUP: &str = "/systemd-udevd.service";
 
 /// No process of udev's is further from it.
 const GENERATIONS: usize = 16;
-/// File systems that may span several devices, which only root may mount.
-const SPANNING: [&str; 2] = ["btrfs", "bcachefs"];
 
 /// One use of a block device; shows it in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,19 +66,9 @@ impl Place {
     }
 }
 
-/// A mounted file system.
-struct Mount {
-    number: String,
-    place: String,
-    /// What it is on, of a file system that spans several devices: its number is no device's.
-    source: Option<String>,
-}
-
-impl Mount {
-    /// Whether it is on this disk; one on several has a number of its own, and names one of them.
-    fn is_of(&self, place: &Place) -> bool {
-        self.number == place.number || self.source.as_ref() == Some(&place.node)
-    }
+/// Whether a mount is on this disk; one on several has a number of its own, and names one of them.
+fn is_of(mount: &Mount, place: &Place) -> bool {
+    mount.number == place.number || mount.source.as_ref() == Some(&place.node)
 }
 
 /// Finds who uses a block device.
@@ -132,16 +121,12 @@ impl Users {
             .chain(partitions(&disk))
             .map(|disk| Place::of(&disk))
             .collect();
-        let mounts = self.mount_table();
+        let mounts = Mounts::read(&self.proc);
         let is_there = |swap: &String| {
-            // The last mount at the longest place hides the others.
-            let over = mounts
-                .iter()
-                .filter(|mount| Path::new(swap).starts_with(&mount.place));
-            let under = over.max_by_key(|mount| mount.place.len());
+            let under = mounts.over(Path::new(swap));
             places
                 .iter()
-                .any(|place| place.node == *swap || under.is_some_and(|mount| mount.is_of(place)))
+                .any(|place| place.node == *swap || under.is_some_and(|mount| is_of(mount, place)))
         };
         self.swaps().into_iter().filter(is_there).collect()
     }
@@ -163,9 +148,10 @@ impl Users {
 
     fn of_one(&self, disk: &Path) -> Vec<Use> {
         let place = Place::of(disk);
-        let mounts = self.mount_table().into_iter();
+        let mounts = Mounts::read(&self.proc);
         let mut words: Vec<String> = mounts
-            .filter(|mount| mount.is_of(&place))
+            .iter()
+            .filter(|mount| is_of(mount, &place))
             .map(|mount| format!("mounted at {}", shown(&mount.place)))
             .collect();
         if self.swaps().contains(&place.node) {
@@ -178,24 +164,6 @@ impl Users {
             return self.programs(&place.node);
         }
         words.into_iter().map(Use::lasting).collect()
-    }
-
-    fn mount_table(&self) -> Vec<Mount> {
-        let table = fs::read_to_string(self.proc.join("self/mountinfo")).unwrap_or_default();
-        let mount = |line: &str| {
-            let (mount, source) = line.split_once(" - ")?;
-            let mut fields = mount.split(' ').skip(2);
-            let (number, place) = (fields.next()?, fields.nth(1)?);
-            let mut source = source.split(' ');
-            let spans = SPANNING.contains(&source.next()?);
-            Some(Mount {
-                number: number.to_owned(),
-                place: unescaped(place),
-                // What other file systems give here, anybody may have written who may mount in user space.
-                source: source.next().filter(|_| spans).map(unescaped),
-            })
-        };
-        table.lines().filter_map(mount).collect()
     }
 
     /// Paths of what is swapped to.
@@ -259,20 +227,6 @@ impl Users {
             .take(GENERATIONS)
             .any(|process| UDEV.contains(&name_of(&process).as_str()))
     }
-}
-
-/// A path as the kernel's tables have it, with what would end a field there as `\NNN`.
-fn unescaped(field: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = field.as_bytes();
-    while let [first, after @ ..] = rest {
-        let code = after.get(..3).filter(|_| *first == b'\\');
-        let code =
-            code.and_then(|code| u8::from_str_radix(std::str::from_utf8(code).ok()?, 8).ok());
-        bytes.push(code.unwrap_or(*first));
-        rest = if code.is_some() { &after[3..] } else { after };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The name of the program of a process.

@@ -49,8 +49,15 @@ impl Machine {
     }
 
     fn way(&self, (major, minor): (u32, u32)) -> Option<Vec<String>> {
-        let sys = self.root.clone();
-        Stacking { sys }.way_from(libc::makedev(major, minor), "shunt0")
+        self.stacking()
+            .way_from(libc::makedev(major, minor), "shunt0")
+    }
+
+    fn stacking(&self) -> Stacking {
+        Stacking {
+            sys: self.root.clone(),
+            proc: self.root.join("proc"),
+        }
     }
 }
 
@@ -87,20 +94,35 @@ fn a_partition_stands_on_what_its_disk_stands_on() {
 }
 
 #[test]
-fn a_loop_device_stands_on_the_disk_of_its_file() {
+fn a_loop_device_stands_on_the_disk_of_its_file_which_is_not_asked() {
     let machine = Machine::new("loop");
     machine.disk("loop0", (7, 0));
-    let file = machine.path("image");
-    fs::write(&file, "").unwrap();
-    machine.write(
-        "devices/loop0/loop/backing_file",
-        &format!("{}\n", file.display()),
-    );
-    assert_eq!(machine.way((7, 0)), None);
-    let dev = fs::metadata(&file).unwrap().dev();
-    machine.disk("dm-1", (libc::major(dev), libc::minor(dev)));
+    machine.disk("dm-1", (253, 1));
     machine.put_on("dm-1", "shunt0");
-    assert_eq!(machine.way((7, 0)), way(&["loop0", "dm-1", "shunt0"]));
+    // A file that there is would tell of the disk of this machine.
+    for file in [
+        "/no-such-place/a b/image",
+        "/no-such-place/a b/image (deleted)",
+    ] {
+        machine.write("devices/loop0/loop/backing_file", &format!("{file}\n"));
+        let mounts = |last: &str| {
+            let mounts = [
+                ("8:17", "/"),
+                ("0:50", "/no-such-place/a\\040b"),
+                (last, "/no-such-place/a\\040b"),
+                ("8:17", "/no-such-place/a"),
+                ("8:17", "/no-such-place/a\\040b/im"),
+            ];
+            let lines = mounts.map(|(number, place)| {
+                format!("29 1 {number} / {place} rw shared:1 - nfs4 server:/a rw\n")
+            });
+            machine.write("proc/self/mountinfo", &lines.concat());
+        };
+        mounts("0:51");
+        assert_eq!(machine.way((7, 0)), None);
+        mounts("253:1");
+        assert_eq!(machine.way((7, 0)), way(&["loop0", "dm-1", "shunt0"]));
+    }
 }
 
 #[test]
@@ -122,17 +144,13 @@ fn what_lies_below_is_told_in_layers() {
     machine.put_on("dm-0", "sdb/sdb1");
     machine.put_on("md0", "dm-0");
     machine.put_on("shunt0", "sdb");
-    let layers = |name| {
-        let sys = machine.root.clone();
-        Stacking { sys }.layers(name)
-    };
+    let layers = |name| machine.stacking().layers(name);
     assert_eq!(
         layers("md0"),
         [vec!["dm-0"], vec!["sdb", "shunt0"], vec!["sdb"]]
     );
     assert_eq!(layers("shunt0"), [["sdb"]]);
-    let sys = machine.root.clone();
-    assert_eq!(Stacking { sys }.drives("dm-0"), ["sdb1", "shunt0"]);
+    assert_eq!(machine.stacking().drives("dm-0"), ["sdb1", "shunt0"]);
     assert!(layers("sdb1").is_empty());
     assert!(layers("no-such-disk").is_empty());
     machine.put_on("sdb", "dm-0");
