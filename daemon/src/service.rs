@@ -20,6 +20,9 @@ pub use keeper::{Keeper, Report};
 pub use presence::Presence;
 pub use wants::Wants;
 
+/// How long a stop waits for devices that are unmapped to be mapped anew.
+const LAST: Duration = Duration::from_secs(10);
+
 /// Something that the loop waits for besides the kernel: signals, drives that come, programs that
 /// ask for metrics.
 pub trait Source<K: Kernel> {
@@ -49,8 +52,8 @@ pub enum Flow {
     Stop,
 }
 
-/// Serves until a source says stop. Sleeps without a time limit while nothing happens and no source
-/// has a deadline.
+/// Serves until a source says stop, and then waits for devices that are being mapped anew. Sleeps without
+/// a time limit while nothing happens and no source has a deadline.
 ///
 /// # Errors
 /// What a source or [`Keeper::turn`] returns.
@@ -59,6 +62,7 @@ pub fn run<K: Kernel>(keeper: &mut Keeper<K>, sources: &mut [&mut dyn Source<K>]
         keeper.turn()?;
         for source in sources.iter_mut() {
             if source.turn(keeper)? == Flow::Stop {
+                keeper.finish(LAST);
                 return Ok(());
             }
         }

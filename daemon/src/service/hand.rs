@@ -10,14 +10,14 @@ use std::{
     },
     sync::mpsc::{Receiver, TryRecvError, channel},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::{
     apply::{Failed, carry_out},
     error::{Error, Result},
     model::Device,
-    plan::Step,
+    plan::{Action, Step},
     transport::Kernel,
 };
 
@@ -30,8 +30,15 @@ const STACK: usize = 256 * 1024;
 /// The steps that the kernel is at. Its descriptor is readable when one has ended.
 #[derive(Debug)]
 pub(super) struct Hand {
-    late: Vec<Receiver<Ended>>,
+    late: Vec<Late>,
     bell: (UnixStream, UnixStream),
+}
+
+/// A step that was not waited for.
+#[derive(Debug)]
+struct Late {
+    step: Step,
+    result: Receiver<Ended>,
 }
 
 /// What became of a step.
@@ -71,7 +78,7 @@ impl Hand {
             .is_ok_and(|length| length > 0)
         {}
         let mut all = Vec::new();
-        self.late.retain(|result| match result.try_recv() {
+        self.late.retain(|late| match late.result.try_recv() {
             Ok(ended) => {
                 all.push(ended);
                 false
@@ -87,7 +94,7 @@ impl Hand {
             Ok(result) => {
                 let ended = result.recv_timeout(PATIENCE).ok();
                 if ended.is_none() {
-                    self.late.push(result);
+                    self.late.push(Late { step, result });
                 }
                 ended
             }
@@ -96,6 +103,25 @@ impl Hand {
                 Some(Ended { step, result })
             }
         }
+    }
+
+    /// Waits for the steps whose device is unmapped in between: if they were cut off, it would stay so. At
+    /// most so long for all of them; returns those that have ended.
+    pub(super) fn finish(&mut self, patience: Duration) -> Vec<Ended> {
+        let until = Instant::now() + patience;
+        let unmaps = |late: &Late| matches!(late.step.action, Action::Remap { .. });
+        let mut all = Vec::new();
+        for late in self.late.drain(..).filter(unmaps) {
+            let rest = until.saturating_duration_since(Instant::now());
+            match late.result.recv_timeout(rest) {
+                Ok(ended) => all.push(ended),
+                Err(_) => log::warn!(
+                    "{}: it is not waited for any longer; the device may stay unmapped until shuntd starts",
+                    late.step
+                ),
+            }
+        }
+        all
     }
 
     fn start(&self, kernel: impl Kernel, step: Step) -> io::Result<Receiver<Ended>> {

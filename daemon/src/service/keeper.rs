@@ -2,7 +2,7 @@
 //! What the daemon knows of the kernel, also while the module comes and goes, and what it does so
 //! that the devices are as configured. The loop gives it its turns; the sources ask it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::poll::PollFd;
 
@@ -173,6 +173,16 @@ impl<K: Kernel> Keeper<K> {
         }
         self.with_link(|turn, link, hand, kernel| turn.keep(link, hand, kernel))?;
         Ok(())
+    }
+
+    /// Waits, at most so long, for what would leave a device unmapped if the program ended now. No turn
+    /// may follow.
+    pub fn finish(&mut self, patience: Duration) {
+        for ended in self.hand.finish(patience) {
+            if let Some(wants) = &mut self.wants {
+                wants.ended(&ended);
+            }
+        }
     }
 
     /// Does something at the link; false if there is none, or none any more.

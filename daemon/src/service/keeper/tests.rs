@@ -392,6 +392,19 @@ fn a_drive_that_does_not_answer_holds_up_its_own_device_only() {
 }
 
 #[test]
+fn a_remap_that_does_not_end_is_waited_for_only_so_long() {
+    let mut stage = Stage::new("finish", V);
+    stage.start();
+    stage.write(&format!("{V}queue = 'mq'\n"));
+    stage.kernel.set_hung("/dev/a", true);
+    stage.reload();
+    assert_eq!(stage.devices(), []);
+    stage.keeper().finish(Duration::from_millis(1));
+    assert_eq!(stage.devices(), []);
+    stage.kernel.set_hung("/dev/a", false);
+}
+
+#[test]
 fn an_answer_that_comes_late_is_not_taken_for_the_newest() {
     let mut stage = Stage::new("late", "[device.v]\nto = '/dev/a'\npolicy = 'restore'\n");
     stage.kernel.set_hung("/dev/a", true);
