@@ -98,33 +98,46 @@ impl ThisMachine {
         let Ok(place) = fs::canonicalize(link) else {
             return Found::Missing;
         };
+        let disk = match (place.join("partition").exists(), place.parent()) {
+            (true, Some(disk)) => disk,
+            _ => &place,
+        };
+        let came = || number(&disk.join("diskseq"));
+        let sequence = came();
         // Always in sectors of 512 bytes; 0 for one without a medium.
         let sectors = number(&place.join("size")).unwrap_or(0);
         if sectors == 0 {
             return Found::Missing;
         }
-        let disk = match (place.join("partition").exists(), place.parent()) {
-            (true, Some(disk)) => disk,
-            _ => &place,
-        };
         let block = number(&disk.join("queue/logical_block_size"));
-        Found::Drive(Drive {
+        let drive = Drive {
             path: path.to_owned(),
             disk: name(&place),
             major,
             minor,
             size: sectors.saturating_mul(512),
             logical_block_size: block.and_then(|block| block.try_into().ok()).unwrap_or(512),
-            identity: self.identity(&place, disk, major, minor),
-        })
+            identity: self.identity(&place, disk, (major, minor), sequence),
+        };
+        if came() != sequence {
+            // One has the place of another: what was read may be of both. An event tells of it.
+            return Found::Missing;
+        }
+        Found::Drive(drive)
     }
 
-    /// What the block device at a place in sysfs says of itself; `disk` is where its disk is.
-    fn identity(&self, place: &Path, disk: &Path, major: u32, minor: u32) -> Identity {
+    /// What the block device at a place in sysfs says of itself; `disk` is where its disk is, which came
+    /// with the number `sequence`.
+    fn identity(
+        &self,
+        place: &Path,
+        disk: &Path,
+        number: (u32, u32),
+        sequence: Option<u64>,
+    ) -> Identity {
         let said = HARDWARE.iter().find_map(|file| text(&disk.join(file)));
         let partition = part_uuid(place).or_else(|| text(&place.join("partition")));
-        let sequence = number(&disk.join("diskseq"));
-        let known = Known::read(&self.udev, (major, minor), sequence);
+        let known = Known::read(&self.udev, number, sequence);
         Identity {
             hardware: said.or_else(|| known.property("ID_SERIAL")),
             partition,

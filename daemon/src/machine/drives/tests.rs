@@ -101,6 +101,27 @@ fn a_partition_is_told_by_its_disk_its_place_and_what_udev_found_on_it() {
 }
 
 #[test]
+fn what_is_read_of_two_disks_is_no_drive() {
+    let folder = Folder::new("two");
+    folder.disk("sda", "8:0", &[("size", "2048\n"), ("diskseq", "12\n")]);
+    let disk = folder.0.join("sys/devices/sda");
+    // A pipe: whoever reads it waits for what is written below.
+    let wwid = disk.join("wwid");
+    let mode = nix::sys::stat::Mode::S_IRUSR | nix::sys::stat::Mode::S_IWUSR;
+    nix::unistd::mkfifo(&wwid, mode).unwrap();
+    let look = {
+        let (dev, sys, udev) = ("dev", "sys", "udev");
+        let [dev, sys, udev] = [dev, sys, udev].map(|part| folder.0.join(part));
+        std::thread::spawn(move || ThisMachine::at(dev, sys, udev).drive("/dev/sda", 8, 0))
+    };
+    let mut pipe = fs::OpenOptions::new().write(true).open(&wwid).unwrap();
+    fs::write(disk.join("diskseq"), "13\n").unwrap();
+    std::io::Write::write_all(&mut pipe, b"eui.0001\n").unwrap();
+    drop(pipe);
+    assert_eq!(look.join().unwrap(), Found::Missing);
+}
+
+#[test]
 fn what_udev_knows_of_the_disk_before_is_not_taken_for_this_one() {
     let folder = Folder::new("before");
     folder.disk("sda", "8:0", &[("size", "2048\n"), ("diskseq", "12\n")]);
