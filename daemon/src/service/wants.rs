@@ -180,8 +180,8 @@ impl Wants {
     /// Takes up that something happened to a drive.
     pub(super) fn drive_changed(&mut self, news: News) {
         let matters = match news {
-            News::Anything | News::Resized => !self.devices.is_empty(),
-            News::Came => self.unsettled,
+            // Also when all is well: udev may only now say what the drive below a device is known again by.
+            News::Anything | News::Resized | News::Came => !self.devices.is_empty(),
             // Else what a step does would bring about the next.
             News::OwnCame => self.waiting,
         };

@@ -64,6 +64,12 @@ impl Fake {
         self.kernel().table.add_drive(path, drive);
     }
 
+    /// Lets the drive at a path, which said nothing of itself, have a serial number, as when udev has
+    /// asked it.
+    pub fn describe_drive(&self, path: &str, serial: u64) {
+        self.kernel().table.describe_drive(path, serial);
+    }
+
     /// Lets a path lead to another drive from the moment on in which it is opened next, after who opens
     /// it has looked where it leads.
     pub fn turn_at_open(&self, path: &str, drive: Drive) {

@@ -65,6 +65,27 @@ fn a_lost_device_is_live_again_when_its_drive_comes_back() {
 }
 
 #[test]
+fn a_drive_that_udev_describes_once_it_is_mapped_is_known_when_it_comes_back() {
+    let mut stage = Stage::new("described", V);
+    let drive = |minor, serial| Drive {
+        serial,
+        ..Drive::new(8, minor, 8 * MIB)
+    };
+    stage.kernel.add_drive("/dev/a", drive(64, None));
+    stage.start();
+    stage.kernel.describe_drive("/dev/a", 7);
+    stage.news(News::Came);
+    stage.kernel.remove_drive("/dev/a");
+    stage.turn();
+    assert_eq!(stage.kernel.devices()[0].state, State::Lost);
+    stage.kernel.add_drive("/dev/a", drive(80, Some(7)));
+    stage.news(News::Came);
+    assert_eq!(stage.kernel.devices()[0].state, State::Live);
+    assert!(!stage.keeper().has_work());
+    assert_eq!(stage.keeper().deadline(), None, "it is at rest");
+}
+
+#[test]
 fn what_somebody_else_changed_is_adopted_until_a_reload() {
     let mut stage = Stage::new("adopt", V);
     stage.start();

@@ -80,6 +80,16 @@ impl Table {
             .insert(path.to_owned(), Some(Drive { diskseq, ..drive }));
     }
 
+    pub(super) fn describe_drive(&mut self, path: &str, serial: u64) {
+        let Some(Some(drive)) = self.paths.get_mut(path) else {
+            return;
+        };
+        drive.serial = Some(serial);
+        if let Some(disk) = self.disks.get_mut(&(drive.major, drive.minor)) {
+            disk.0 = Some(serial);
+        }
+    }
+
     pub(super) fn add_file(&mut self, path: &str) {
         self.paths.insert(path.to_owned(), None);
     }
