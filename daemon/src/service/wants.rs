@@ -20,6 +20,7 @@ use super::{
 use crate::{
     apply::{Failed, Left},
     config::{self, Policy, Problem, Wanted},
+    error::Error,
     machine::Machine,
     model::{Device, Reason},
     plan::{Action, Authority, Memory, Plan, Step, plan},
@@ -411,7 +412,7 @@ impl Wants {
         let too_late = failed.error.is_too_late();
         let again = too_late && kept.late.replace(step.clone()).as_ref() == Some(step);
         let remapped = matches!(step.action, Action::Remap { .. });
-        let unmapped = matches!(failed.error.errno(), Some(ENODEV | ESTALE));
+        let unmapped = is_gone(&failed.error);
         let wanted = self.devices.iter().find(|wanted| wanted.name == *name);
         if remapped
             && unmapped
@@ -440,6 +441,13 @@ impl Wants {
     }
 }
 
+/// Whether a step was refused because its device is not there any more. The same numbers of a target are
+/// about its drive.
+fn is_gone(error: &Error) -> bool {
+    matches!(error, Error::Refused(refusal)
+        if matches!(refusal.errno, ENODEV | ESTALE) && refusal.target().is_none())
+}
+
 const UNMAPPED: &str =
     "it was unmapped by somebody else and stays so (policy adopt) until a reload";
 
@@ -459,3 +467,6 @@ impl fmt::Debug for Wants {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
