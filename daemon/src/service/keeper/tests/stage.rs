@@ -71,6 +71,16 @@ impl Stage {
         panic!("the keeper goes round in circles");
     }
 
+    /// Lets the daemon have one turn, and the kernel do what it is asked for there, should that take long.
+    pub(super) fn one_turn(&mut self) {
+        let hung = self.kernel.hung();
+        let keeper = self.keeper();
+        keeper.turn().unwrap();
+        if keeper.steps() > hung {
+            keeper.wait();
+        }
+    }
+
     /// Lets it do all that there is to do once the kernel has answered what it is at.
     pub(super) fn settle(&mut self) {
         while self.keeper().is_busy() {
