@@ -17,5 +17,8 @@ pub mod histogram;
 pub mod name;
 pub mod promises;
 pub mod refusal;
+// The driver has no moves yet.
+#[cfg(not(MODULE))]
+pub mod relocation;
 pub mod table;
 pub mod usage;
