@@ -78,19 +78,7 @@ impl ThisMachine {
             ));
         }
         let number = metadata.rdev();
-        let (major, minor) = (libc::major(number), libc::minor(number));
-        match self.drive(path, major, minor) {
-            Found::Drive(drive) if self.is_of_before(&drive) => Found::Missing,
-            found => found,
-        }
-    }
-
-    /// Whether a drive is found by a link that udev made for a disk that had the number before. udev sees soon that it is
-    /// gone, and the kernel's word of the new one may be heard before that.
-    fn is_of_before(&self, drive: &Drive) -> bool {
-        let number = (drive.major, drive.minor);
-        Path::new(&drive.path).starts_with(self.dev.join("disk"))
-            && Known::read(&self.udev, number, drive.identity.sequence).stale
+        self.drive(path, libc::major(number), libc::minor(number))
     }
 
     fn drive(&self, path: &str, major: u32, minor: u32) -> Found {
@@ -104,6 +92,12 @@ impl ThisMachine {
         };
         let came = || number(&disk.join("diskseq"));
         let sequence = came();
+        let known = Known::read(&self.udev, (major, minor), sequence);
+        if known.stale && Path::new(path).starts_with(self.dev.join("disk")) {
+            // udev made the link for a disk that had the number before. It sees soon that it is gone; the
+            // kernel's word of the new one may be heard before that.
+            return Found::Missing;
+        }
         // Always in sectors of 512 bytes; 0 for one without a medium.
         let sectors = number(&place.join("size")).unwrap_or(0);
         if sectors == 0 {
@@ -117,33 +111,13 @@ impl ThisMachine {
             minor,
             size: sectors.saturating_mul(512),
             logical_block_size: block.and_then(|block| block.try_into().ok()).unwrap_or(512),
-            identity: self.identity(&place, disk, (major, minor), sequence),
+            identity: identity(&place, disk, &known, sequence),
         };
         if came() != sequence {
             // One has the place of another: what was read may be of both. An event tells of it.
             return Found::Missing;
         }
         Found::Drive(drive)
-    }
-
-    /// What the block device at a place in sysfs says of itself; `disk` is where its disk is, which came
-    /// with the number `sequence`.
-    fn identity(
-        &self,
-        place: &Path,
-        disk: &Path,
-        number: (u32, u32),
-        sequence: Option<u64>,
-    ) -> Identity {
-        let said = HARDWARE.iter().find_map(|file| text(&disk.join(file)));
-        let partition = part_uuid(place).or_else(|| text(&place.join("partition")));
-        let known = Known::read(&self.udev, number, sequence);
-        Identity {
-            hardware: said.or_else(|| known.property("ID_SERIAL")),
-            partition,
-            file_system: known.property("ID_FS_UUID"),
-            sequence,
-        }
     }
 
     /// The block device of that name, by a path of `folder` if that leads there.
@@ -275,6 +249,19 @@ impl ThisMachine {
 
     fn is_only_one(&self, uuid: &str) -> bool {
         self.parts().get(uuid).is_some_and(|parts| parts.len() == 1)
+    }
+}
+
+/// What the block device at a place in sysfs says of itself, and what udev knows of it; `disk` is where its disk
+/// is, which came with the number `sequence`.
+fn identity(place: &Path, disk: &Path, known: &Known, sequence: Option<u64>) -> Identity {
+    let said = HARDWARE.iter().find_map(|file| text(&disk.join(file)));
+    let partition = part_uuid(place).or_else(|| text(&place.join("partition")));
+    Identity {
+        hardware: said.or_else(|| known.property("ID_SERIAL")),
+        partition,
+        file_system: known.property("ID_FS_UUID"),
+        sequence,
     }
 }
 

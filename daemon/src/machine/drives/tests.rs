@@ -135,19 +135,13 @@ fn what_udev_knows_of_the_disk_before_is_not_taken_for_this_one() {
     ] {
         fs::write(&found, format!("{links}E:ID_FS_UUID=f00d\n")).unwrap();
         let machine = folder.machine();
-        let Found::Drive(drive) = machine.drive(&link.display().to_string(), 8, 0) else {
-            panic!("it is there")
+        let by_link = machine.drive(&link.display().to_string(), 8, 0);
+        assert_eq!(by_link == Found::Missing, is_of_before, "{links}");
+        let Found::Drive(drive) = machine.drive("/dev/sda", 8, 0) else {
+            panic!("no link led there")
         };
-        assert_eq!(machine.is_of_before(&drive), is_of_before, "{links}");
-        assert_eq!(
-            drive.identity.file_system.is_none(),
-            is_of_before,
-            "{links}"
-        );
-        let Found::Drive(by_node) = machine.drive("/dev/sda", 8, 0) else {
-            panic!("it is there")
-        };
-        assert!(!machine.is_of_before(&by_node), "no link led there");
+        let file_system = (!is_of_before).then(|| "f00d".to_owned());
+        assert_eq!(drive.identity.file_system, file_system, "{links}");
     }
 }
 
