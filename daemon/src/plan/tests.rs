@@ -46,6 +46,15 @@ fn change(kernel: &Fake, name: &str, change: &DeviceChange) {
     client.change_device(&Selector::name(name), change).unwrap();
 }
 
+/// Somebody moves a device to a drive.
+fn move_to(kernel: &Fake, name: &str, path: &str) {
+    let to = DeviceChange::Retarget {
+        targets: vec![crate::TargetSpec::whole(path)],
+        stripe: None,
+    };
+    change(kernel, name, &to);
+}
+
 /// What is to be done about `text`, in words.
 fn by(kernel: &Fake, text: &str, authority: Authority) -> Vec<String> {
     knowing(&Memory::default(), kernel, text, authority)
@@ -182,11 +191,7 @@ fn queue_and_stripe_take_a_new_mapping_while_nobody_has_it_open() {
 fn a_device_that_was_changed_is_adopted_or_restored_by_its_policy() {
     let kernel = kernel();
     map(&kernel, V);
-    let to_b = DeviceChange::Retarget {
-        targets: vec![crate::TargetSpec::whole("/dev/b")],
-        stripe: None,
-    };
-    change(&kernel, "v", &to_b);
+    move_to(&kernel, "v", "/dev/b");
     let stats = Some(StatsMode::Off);
     change(
         &kernel,

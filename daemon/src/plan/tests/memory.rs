@@ -102,11 +102,7 @@ fn a_device_does_not_follow_another_that_was_mapped_anew_on_a_copy() {
                 [device.w]\nto = { drive = '/dev/a', offset = '2M', length = '1M' }\npolicy = 'restore'\n";
     map(&kernel, text);
     let mut memory = learned(&kernel, text);
-    let to_b = DeviceChange::Retarget {
-        targets: vec![crate::TargetSpec::whole("/dev/b")],
-        stripe: None,
-    };
-    change(&kernel, "w", &to_b);
+    move_to(&kernel, "w", "/dev/b");
     kernel.add_drive("/dev/a", Drive::new(8, 64, 8 * MIB));
     Client::new(kernel.clone())
         .delete_device(&Selector::name("v"))

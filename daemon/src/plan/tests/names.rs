@@ -146,11 +146,7 @@ fn a_device_that_was_moved_by_hand_is_not_restored_to_a_copy() {
     let text = format!("{V}policy = 'restore'\n");
     map(&kernel, &text);
     let memory = learned(&kernel, &text);
-    let to_b = DeviceChange::Retarget {
-        targets: vec![crate::TargetSpec::whole("/dev/b")],
-        stripe: None,
-    };
-    change(&kernel, "v", &to_b);
+    move_to(&kernel, "v", "/dev/b");
     kernel.add_drive("/dev/a", Drive::new(8, 64, 8 * MIB));
     let kept = knowing(&memory, &kernel, &text, Authority::Keep);
     assert!(
@@ -235,11 +231,7 @@ fn a_partition_that_was_mapped_before_it_had_its_link_is_known_again() {
 fn a_lost_device_that_was_adopted_elsewhere_is_not_moved_back() {
     let kernel = kernel();
     map(&kernel, V);
-    let to_b = DeviceChange::Retarget {
-        targets: vec![crate::TargetSpec::whole("/dev/b")],
-        stripe: None,
-    };
-    change(&kernel, "v", &to_b);
+    move_to(&kernel, "v", "/dev/b");
     kernel.remove_drive("/dev/b");
     let kept = by(&kernel, V, Authority::Keep);
     assert!(one(&kept).starts_with("left: "), "{kept:?}");
