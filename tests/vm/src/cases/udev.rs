@@ -312,6 +312,8 @@ fn a_link_of_the_drive_before_is_not_followed() {
     make_file_system(before.path(), "data");
     udev.look_at(DRIVE);
     wait_for_link(&link, Some(DRIVE));
+    // What it sees of the end of mkfs it may see late.
+    udev.settle();
     let was = number();
     run("udevadm control --stop-exec-queue");
     drop(before);
