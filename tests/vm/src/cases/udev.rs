@@ -317,8 +317,10 @@ fn a_link_of_the_drive_before_is_not_followed() {
     let was = number();
     run("udevadm control --stop-exec-queue");
     drop(before);
-    let now = NullDrive::make_named(DRIVE, 16);
-    assert_eq!(number(), was, "the link leads to the other drive now");
+    // The kernel may take its time to let go of the number.
+    let make = || Some(NullDrive::make_named(DRIVE, 16)).filter(|_| number() == was);
+    let now = (0..50).find_map(|_| make());
+    assert!(now.is_some(), "no other drive gets the number {was:?}");
     std::fs::write(FILE, format!("[device.v]\nto = '{link}'\n")).expect("/run takes files");
     let said = attempt(&["shunt", "apply", FILE]);
     assert!(list().is_empty(), "{said:?}");
