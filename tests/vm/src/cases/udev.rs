@@ -117,7 +117,6 @@ fn a_file_system_that_is_made_on_a_device_is_found() {
     run(&format!("tune2fs -L other {}", device.path()));
     wait_for_link(&by_label("other"), Some(device.disk()));
     wait_for_link(&by_label("first"), None);
-    udev.settle();
     device.unmap();
     // Nobody has written to the drive itself.
     wait_for_link(&by_label("other"), Some(&drive.0.name));
@@ -146,7 +145,6 @@ fn a_partition_is_found_by_what_its_table_says() {
     // What udev knows of the drive's own partition does not take the links away.
     udev.look_at(&format!("{}p1", drive.0.name));
     wait_for_link(&format!("/dev/disk/by-partuuid/{PART}"), Some(&part));
-    udev.settle();
     device.unmap();
     drop((drive, udev));
 }
@@ -174,7 +172,6 @@ fn a_luks_header_is_found_by_its_label() {
     wait_for_link(&by_label("secret"), Some(device.disk()));
     udev.look_at(&drive.0.name);
     wait_for_link(&by_label("secret"), Some(device.disk()));
-    udev.settle();
     device.unmap();
     drop((drive, udev));
 }
@@ -185,7 +182,6 @@ fn a_suspended_device_keeps_its_links_and_holds_udev_up_for_nothing() {
     let (one, other) = one_and_other(&udev);
     let device = Device::map("vol0", &one.part());
     wait_for_link(&by_label("one"), Some(device.disk()));
-    udev.settle();
     device.order("suspend", &[]);
     udev.look_at(device.disk());
     assert_eq!(end_of(&by_label("one")).as_deref(), Some(device.disk()));
@@ -200,7 +196,6 @@ fn a_suspended_device_keeps_its_links_and_holds_udev_up_for_nothing() {
     device.order("resume", &[]);
     wait_for_link(&by_label("other"), Some(device.disk()));
     wait_for_link(&by_label("one"), Some(&one.0.name));
-    udev.settle();
     device.unmap();
     drop((one, other, udev));
 }
@@ -213,7 +208,6 @@ fn a_retarget_leads_the_links_to_what_is_there_now() {
     wait_for_link(&by_label("one"), Some(device.disk()));
     run(&format!("tune2fs -L changed {}", device.path()));
     wait_for_link(&by_label("changed"), Some(device.disk()));
-    udev.settle();
     device.retarget(&other.part());
     wait_for_link(&by_label("other"), Some(device.disk()));
     wait_for_link(&by_label("changed"), Some(&one.0.name));
@@ -235,10 +229,8 @@ fn a_retarget_leads_the_links_of_partitions_too() {
     let device = Device::map("vol0", &one.part());
     let part = format!("{}p1", device.disk());
     wait_for_link(&by_label("one"), Some(&part));
-    udev.settle();
     device.retarget(&other.part());
     wait_for_link(&by_label("other"), Some(&part));
-    udev.settle();
     device.unmap();
     drop((one, other, udev));
 }
@@ -277,7 +269,6 @@ fn of_devices_on_each_other_the_topmost_has_the_links() {
     assert_eq!(end_of(&link).as_deref(), Some(upper.disk()));
     upper.unmap();
     wait_for_link(&link, Some(lower.disk()));
-    udev.settle();
     lower.unmap();
     wait_for_link(&link, Some(&drive.0.name));
     drop((drive, udev));
@@ -289,7 +280,6 @@ fn links_stay_when_the_kernel_cannot_be_asked() {
     let drive = Blank::with_label(0, "data", &udev);
     let device = Device::map("vol0", &drive.0.path);
     wait_for_link(&by_label("data"), Some(device.disk()));
-    udev.settle();
     udev.lose_the_program();
     udev.look_at(device.disk());
     for link in ["/dev/shunt/by-name/vol0", &by_label("data")] {
@@ -312,8 +302,6 @@ fn a_link_of_the_drive_before_is_not_followed() {
     make_file_system(before.path(), "data");
     udev.look_at(DRIVE);
     wait_for_link(&link, Some(DRIVE));
-    // What it sees of the end of mkfs it may see late.
-    udev.settle();
     let was = number();
     run("udevadm control --stop-exec-queue");
     drop(before);

@@ -78,7 +78,7 @@ impl Udev {
     /// Waits until nothing is left to look at, which has to come soon.
     #[track_caller]
     pub(crate) fn settle(&self) {
-        run("udevadm settle --timeout=60");
+        settle();
     }
 
     /// Has it look at a disk or partition again, as a change of the drive's would, until nothing is left to look at.
@@ -98,12 +98,23 @@ pub(crate) fn end_of(link: &str) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// Waits until a link leads to a disk, or is gone.
+#[track_caller]
+fn settle() {
+    run("udevadm settle --timeout=60");
+}
+
+/// Waits until a link leads to a disk, or is gone, and udev has nothing left to look at.
+///
+/// A link is there before udev has finished: only then it watches who writes to the device, and keeps it open no longer.
 #[track_caller]
 pub(crate) fn wait_for_link(link: &str, disk: Option<&str>) {
     let mut end = None;
     let leads = Poll::for_at_most(Duration::from_secs(20)).until(|| {
         end = end_of(link);
+        if end.as_deref() == disk {
+            settle();
+            end = end_of(link);
+        }
         (end.as_deref() == disk).then_some(())
     });
     assert!(
