@@ -73,6 +73,8 @@ enum Presence {
 pub(crate) struct Settings {
     /// What it forwards to.
     pub(crate) table: Arc<Table>,
+    /// How many tables it has had, with that one.
+    pub(crate) table_number: u64,
     /// What it measures.
     pub(crate) stats_mode: StatsMode,
     /// Whether the drives are open for reading only.
@@ -111,6 +113,7 @@ impl Device {
         let doomed = Arc::new(AtomicUsize::new(0), GFP_KERNEL)?;
         let settings = Settings {
             table: table.clone(),
+            table_number: 1,
             stats_mode: spec.stats_mode,
             opened_read_only: spec.read_only,
             suspended: false,

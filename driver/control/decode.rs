@@ -27,6 +27,8 @@ pub(super) struct Request<'a> {
     id: Option<u32>,
     name: Option<&'a CStr>,
     generation: Option<u64>,
+    /// Number of the table that the device must have.
+    pub(super) table_number: Option<u64>,
     timeout: Option<u32>,
     queue_mode: Option<QueueMode>,
     /// What it is to measure.
@@ -51,6 +53,7 @@ pub(super) fn request(attrs: Attrs<'_>) -> Result<Request<'_>, Refused> {
         id: None,
         name: None,
         generation: None,
+        table_number: None,
         timeout: None,
         queue_mode: None,
         stats_mode: None,
@@ -67,6 +70,7 @@ pub(super) fn request(attrs: Attrs<'_>) -> Result<Request<'_>, Refused> {
             device::ID => asked.id = Some(attr.u32()),
             device::NAME => asked.name = Some(attr.string()),
             device::GENERATION => asked.generation = Some(attr.uint()),
+            device::TABLE_NUMBER => asked.table_number = Some(attr.uint()),
             device::TIMEOUT => asked.timeout = Some(attr.u32()),
             device::STATE => asked.state = State::from_u32(attr.u32()),
             device::QUEUE_MODE => asked.queue_mode = QueueMode::from_u32(attr.u32()),

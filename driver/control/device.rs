@@ -73,6 +73,7 @@ impl DoLater for New {
 /// device-del: unmaps a device and tells the listeners.
 pub(super) struct Del {
     key: Key,
+    table_number: Option<u64>,
     force: bool,
     timeout_ms: u32,
 }
@@ -89,6 +90,7 @@ impl DoLater for Del {
         let asked = decode::request(request.attrs())?;
         Ok(Self {
             key: asked.key()?,
+            table_number: asked.table_number,
             force: asked.force,
             timeout_ms: asked.timeout_ms()?,
         })
@@ -124,7 +126,7 @@ impl Del {
             return Err(Refused::Swap(device.id()));
         }
         let _doom = self.force.then(|| device.doom());
-        let turn = device.turn(patience)?;
+        let turn = device.turn(self.table_number, patience)?;
         match self.force {
             true => turn.fail_io(patience),
             false => turn.forbid_open(patience)?,
@@ -139,6 +141,7 @@ impl Del {
 /// device-set: changes a device, tells the listeners, and answers with it.
 pub(super) struct Set {
     key: Key,
+    table_number: Option<u64>,
     change: Change,
     stats_mode: Option<StatsMode>,
     timeout_ms: u32,
@@ -191,6 +194,7 @@ impl DoLater for Set {
         let table = asked.table_spec()?;
         Ok(Self {
             key: asked.key()?,
+            table_number: asked.table_number,
             change: Change::of(&asked, table)?,
             stats_mode: asked.stats_mode,
             timeout_ms: asked.timeout_ms()?,
@@ -214,7 +218,7 @@ impl Set {
         sender: &Arc<Sender>,
     ) -> Result<Answer, Refused> {
         let patience = Patience::of(sender.clone(), self.timeout_ms);
-        let turn = device.turn(&patience)?;
+        let turn = device.turn(self.table_number, &patience)?;
         let patience = device.patience(&patience);
         let registry = &control.registry;
         let room = self.change.wanted_room().max(encode::device_room(device));

@@ -91,6 +91,7 @@ fn write_device(message: &mut Writer<'_>, device: &Device, caps: bool) -> Result
 fn device_settings(message: &mut Writer<'_>, settings: &Settings, caps: bool) -> Result {
     let table = &settings.table;
     message.u32(device::STATE, settings.state() as u32)?;
+    message.uint(device::TABLE_NUMBER, settings.table_number)?;
     message.u32(device::STATS_MODE, settings.stats_mode as u32)?;
     message.uint(device::SIZE, table.sectors() * crate::logic::extent::SECTOR)?;
     if let Some(stripe) = table.stripe() {

@@ -37,7 +37,7 @@ pub(crate) static DEVICE_NEW_DO: [Policy; DEVICE_NEW_DO_MAX as usize + 1] = {
 };
 
 /// Greatest attribute number in [`DEVICE_DEL_DO`].
-pub(crate) const DEVICE_DEL_DO_MAX: u16 = device::TIMEOUT;
+pub(crate) const DEVICE_DEL_DO_MAX: u16 = device::TABLE_NUMBER;
 
 /// Attributes of a `device-del` request (do).
 pub(crate) static DEVICE_DEL_DO: [Policy; DEVICE_DEL_DO_MAX as usize + 1] = {
@@ -47,6 +47,7 @@ pub(crate) static DEVICE_DEL_DO: [Policy; DEVICE_DEL_DO_MAX as usize + 1] = {
     table[device::GENERATION as usize] = Policy::uint();
     table[device::FORCE as usize] = Policy::u32_max(1);
     table[device::TIMEOUT as usize] = Policy::u32();
+    table[device::TABLE_NUMBER as usize] = Policy::uint();
     table
 };
 
@@ -90,7 +91,7 @@ pub(crate) static STATS_GET_DUMP: [Policy; STATS_GET_DUMP_MAX as usize + 1] =
     [const { Policy::NONE }; STATS_GET_DUMP_MAX as usize + 1];
 
 /// Greatest attribute number in [`DEVICE_SET_DO`].
-pub(crate) const DEVICE_SET_DO_MAX: u16 = device::TIMEOUT;
+pub(crate) const DEVICE_SET_DO_MAX: u16 = device::TABLE_NUMBER;
 
 /// Attributes of a `device-set` request (do).
 pub(crate) static DEVICE_SET_DO: [Policy; DEVICE_SET_DO_MAX as usize + 1] = {
@@ -106,6 +107,7 @@ pub(crate) static DEVICE_SET_DO: [Policy; DEVICE_SET_DO_MAX as usize + 1] = {
     table[device::FREEZE as usize] = Policy::u32_max(1);
     table[device::RESIZE as usize] = Policy::u32_max(1);
     table[device::TIMEOUT as usize] = Policy::u32();
+    table[device::TABLE_NUMBER as usize] = Policy::uint();
     table
 };
 

@@ -28,21 +28,37 @@ use kernel::{
 };
 
 impl Device {
-    /// Waits for the turn to change it. Sleeps. `ENODEV` if it has gone meanwhile.
-    pub(crate) fn turn<'a>(self: &'a Arc<Self>, patience: &Patience) -> Result<Turn<'a>, Refused> {
+    /// Waits for the turn to change it, if it has the table with this number then. Sleeps. `ENODEV` if it has gone
+    /// meanwhile, `ESTALE` if it has another table.
+    pub(crate) fn turn<'a>(
+        self: &'a Arc<Self>,
+        table_number: Option<u64>,
+        patience: &Patience,
+    ) -> Result<Turn<'a>, Refused> {
         let mut presence = None;
         let waited = patience.wait(|| {
             presence = self.turn.try_lock();
             presence.is_some()
         });
         match presence {
-            Some(presence) if *presence == Presence::Here => Ok(Turn {
-                device: self,
-                presence,
-            }),
+            Some(presence) if *presence == Presence::Here => {
+                self.check_table_number(table_number)?;
+                Ok(Turn {
+                    device: self,
+                    presence,
+                })
+            }
             Some(_) => Err(Refused::UnknownId(self.id())),
             None if waited == Err(timed_out()) => Err(Refused::Changing(self.id())),
             None => Err(waited.err().unwrap_or(EAGAIN).into()),
+        }
+    }
+
+    fn check_table_number(&self, wanted: Option<u64>) -> Result<(), Refused> {
+        let number = self.settings.lock().table_number;
+        match wanted {
+            Some(wanted) if wanted != number => Err(Refused::TableNumber { wanted, number }),
+            _ => Ok(()),
         }
     }
 }
@@ -170,6 +186,7 @@ impl<'a> Turn<'a> {
         }
         let mut settings = device.settings.lock();
         settings.table = table;
+        settings.table_number = settings.table_number.wrapping_add(1);
         settings.opened_read_only = read_only;
         let suspended = settings.suspended;
         drop(settings);

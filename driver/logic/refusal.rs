@@ -66,6 +66,13 @@ pub enum Refused {
         /// What the device has.
         generation: u64,
     },
+    /// The device has another table than the request says.
+    TableNumber {
+        /// What the request says.
+        wanted: u64,
+        /// What the device has.
+        number: u64,
+    },
     /// The device with this id is open.
     Open(u32),
     /// The device with this id is being opened or closed, and that does not end.
@@ -260,7 +267,7 @@ impl Refused {
             | Self::StripeOfOne
             | Self::Stripe { .. } => EINVAL,
             Self::Timeout(_) => ERANGE,
-            Self::Generation { .. } => ESTALE,
+            Self::Generation { .. } | Self::TableNumber { .. } => ESTALE,
             Self::Opening(_) | Self::Changing(_) | Self::Outstanding { .. } => ETIMEDOUT,
             Self::NameTaken(_) => EEXIST,
             Self::UnknownId(_) | Self::UnknownName => ENODEV,
@@ -289,6 +296,7 @@ impl Refused {
             Self::Name(_) | Self::NameTaken(_) | Self::UnknownName => (device::NAME, 0, None),
             Self::UnknownId(_) => (device::ID, 0, None),
             Self::Generation { .. } => (device::GENERATION, 0, None),
+            Self::TableNumber { .. } => (device::TABLE_NUMBER, 0, None),
             Self::Timeout(_) => (device::TIMEOUT, 0, None),
             Self::StripeOfOne | Self::Stripe { .. } | Self::ZonedStripes => {
                 (device::STRIPE, 0, None)
@@ -334,6 +342,9 @@ impl fmt::Display for Refused {
             Self::UnknownName => f.write_str("no device has that name"),
             Self::Generation { wanted, generation } => {
                 write!(f, "the device has generation {generation}, not {wanted}")
+            }
+            Self::TableNumber { wanted, number } => {
+                write!(f, "it has another table by now ({number}, not {wanted})")
             }
             Self::Open(id) => write!(f, "shunt{id} is open"),
             Self::Opening(id) => write!(f, "shunt{id} is being opened or closed, without end"),

@@ -376,6 +376,10 @@ pub mod device {
     /// timeout-max; timeout-default if absent. When it is over, the change is refused (ETIMEDOUT)
     /// and the device is as it was. Request only.
     pub const TIMEOUT: u16 = 21;
+    /// Another one whenever the device gets another table, or takes up what its backing devices
+    /// have grown by. A change that has it is refused (ESTALE) if the device has another, so that
+    /// nothing is done to a table that its sender has not seen.
+    pub const TABLE_NUMBER: u16 = 22;
 }
 
 /// Attribute set `bucket`. One bucket of a histogram. It holds the values above the bound of

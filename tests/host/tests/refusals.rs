@@ -76,6 +76,10 @@ fn all() -> Vec<Refused> {
             wanted: u64::MAX,
             generation: 1 << 32,
         },
+        Refused::TableNumber {
+            wanted: u64::MAX,
+            number: u64::MAX,
+        },
         Refused::Open(id),
         Refused::Opening(id),
         Refused::Changing(id),
