@@ -13,7 +13,7 @@ use crate::{
     model::{Device, DeviceChange, DeviceSpec, Selector},
     plan::{Action, Authority, Memory, Plan, Step, plan},
     transport::Transport,
-    unmap::unmap_if,
+    unmap::unmap,
     words::shown,
 };
 
@@ -142,9 +142,6 @@ pub fn carry_out<T: Transport>(client: &mut Client<T>, step: &Step) -> Result<De
                 Some((targets, _)) => client.open(targets)?,
                 None => Vec::new(),
             };
-            if table.is_some() {
-                is_as_planned(client, before)?;
-            }
             let settings = |stats, read_only| DeviceChange::Settings { stats, read_only };
             let table = table.clone();
             let table = table.map(|(targets, stripe)| DeviceChange::Retarget { targets, stripe });
@@ -159,11 +156,12 @@ pub fn carry_out<T: Transport>(client: &mut Client<T>, step: &Step) -> Result<De
                 .map(|_| settings(None, *read_only));
             let stats = stats.map(|stats| settings(Some(stats), None));
             let changes = [locks, table, opens, stats];
-            let selector = Selector::of(before);
             let (mut device, mut moved, mut locked) = (before.clone(), false, false);
             for change in changes.into_iter().flatten() {
                 let to: &[OpenDrive] = if is_table(&change) { &drives } else { &[] };
-                match client.change_device_to(&selector, &change, to) {
+                // Other steps, a drive that is slow to open and users who are slow to close may have taken long since the plan:
+                // a table that somebody gave it meanwhile is one that nobody has seen.
+                match client.change_device_to(&Selector::as_seen(&device), &change, to) {
                     Ok(changed) => device = changed,
                     Err(error) => {
                         let left = match moved {
@@ -172,7 +170,7 @@ pub fn carry_out<T: Transport>(client: &mut Client<T>, step: &Step) -> Result<De
                         };
                         if locked && !moved {
                             let back = settings(None, Some(before.read_only));
-                            if let Err(why) = client.change_device(&selector, &back) {
+                            if let Err(why) = client.change_device(&Selector::of(before), &back) {
                                 log::warn!("{} refuses writes now: {why}", shown(&before.name));
                             }
                         }
@@ -196,8 +194,7 @@ fn remap<T: Transport>(
     // Once it is unmapped there is no other way back than by drives that are known.
     let drives = client.open(&spec.targets)?;
     let back = back.and_then(|back| Some((back, client.open(&back.targets).ok()?)));
-    let may = |client: &mut Client<T>| is_as_planned(client, before);
-    unmap_if(client, &Selector::of(before), may).map_err(|why| why.error)?;
+    unmap(client, &Selector::as_seen(before)).map_err(|why| why.error)?;
     let error = match client.create_device_on(spec, &drives) {
         Ok(device) => return Ok(device),
         Err(error) => error,
@@ -208,22 +205,6 @@ fn remap<T: Transport>(
         Some(Err(_)) | None => Left::Gone,
     };
     Err(Failed { error, left })
-}
-
-/// Refuses what was planned for another table: a request names the device, which stays the same when somebody gives it other
-/// drives, and to have those replaced is what nobody has seen. Other steps, a drive that is slow to open, and users who are
-/// slow to close may have taken long since the plan.
-fn is_as_planned<T: Transport>(client: &mut Client<T>, planned: &Device) -> Result<()> {
-    let table = |device: &Device| {
-        let rows = device.targets.iter();
-        let rows = rows.map(|row| (row.number(), row.diskseq, row.offset, row.length));
-        (device.stripe, rows.collect::<Vec<_>>())
-    };
-    let now = client.device(&Selector::of(planned))?;
-    match table(&now) == table(planned) {
-        true => Ok(()),
-        false => Err(Error::Overtaken),
-    }
 }
 
 #[cfg(test)]

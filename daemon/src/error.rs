@@ -35,8 +35,6 @@ pub enum Error {
     Unsettled(u32),
     /// A change was made and is not there any more.
     TakenBack,
-    /// Somebody gave a device another table since this was planned; nothing was changed.
-    Overtaken,
     /// A path leads to another drive than when this was planned; nothing was changed.
     LedElsewhere {
         /// The path.
@@ -52,7 +50,11 @@ impl Error {
     /// Whether what was planned does not fit any more: a plan that is made now is one that nobody has seen.
     #[cfg(feature = "config")]
     pub(crate) fn is_too_late(&self) -> bool {
-        matches!(self, Self::LedElsewhere { .. } | Self::Overtaken)
+        match self {
+            Self::LedElsewhere { .. } => true,
+            Self::Refused(refusal) => refusal.is_other_table(),
+            _ => false,
+        }
     }
 
     /// Error number of the kernel or of the system call, if there is one.
@@ -85,9 +87,6 @@ impl fmt::Display for Error {
                 "it was done and is not so any more: somebody else takes it back, such as a shuntd that \
                  keeps to another file",
             ),
-            Self::Overtaken => {
-                f.write_str("somebody gave it another table since this was planned")
-            }
             Self::LedElsewhere {
                 path,
                 planned,

@@ -44,6 +44,8 @@ pub struct Device {
     /// Differs between any two devices of one loading of the module, also when one takes the id
     /// and the name of another.
     pub generation: u64,
+    /// Another one whenever it gets another table, or takes up what its drives have grown by.
+    pub table_number: u64,
 }
 
 impl Device {
@@ -203,6 +205,15 @@ pub enum Selector {
         /// Its generation.
         generation: u64,
     },
+    /// By these, for a change that is refused if it has another table than the one that was seen.
+    AsSeen {
+        /// The number N of `/dev/shuntN`.
+        id: u32,
+        /// Its generation.
+        generation: u64,
+        /// The number of its table.
+        table_number: u64,
+    },
 }
 
 impl Selector {
@@ -211,6 +222,23 @@ impl Selector {
         Self::Exactly {
             id: device.id,
             generation: device.generation,
+        }
+    }
+
+    /// Names this very device, for a change that only suits the table that it has here.
+    pub fn as_seen(device: &Device) -> Self {
+        Self::AsSeen {
+            id: device.id,
+            generation: device.generation,
+            table_number: device.table_number,
+        }
+    }
+
+    /// Names the same device, whatever table it has.
+    pub fn with_any_table(&self) -> Self {
+        match *self {
+            Self::AsSeen { id, generation, .. } => Self::Exactly { id, generation },
+            ref other => other.clone(),
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::{fmt, io};
 
+use nix::libc::ESTALE;
 use shunt_logic::refusal::Refused;
 use shunt_uapi::device;
 
@@ -61,6 +62,11 @@ impl Refusal {
     /// What the part that was wrong is in the user's words; nothing if it was none.
     pub fn word(&self) -> &str {
         self.part.as_ref().map_or("", |part| &part.word)
+    }
+
+    /// Whether it is that the device has another table than the one that was seen.
+    pub fn is_other_table(&self) -> bool {
+        self.errno == ESTALE && Some(self.word()) == request::word_of(device::TABLE_NUMBER, None)
     }
 
     /// Number of the target that was wrong, from 0.

@@ -163,9 +163,9 @@ impl<T: Transport> Stream<T> {
         match &self.only {
             None => true,
             Some(Selector::Id(id)) => device.id == *id,
-            Some(Selector::Exactly { id, generation }) => {
-                (device.id, device.generation) == (*id, *generation)
-            }
+            Some(
+                Selector::Exactly { id, generation } | Selector::AsSeen { id, generation, .. },
+            ) => (device.id, device.generation) == (*id, *generation),
             Some(Selector::Name(name)) => device.name == *name,
         }
     }

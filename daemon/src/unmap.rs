@@ -52,31 +52,18 @@ impl From<Error> for NotUnmapped {
 /// # Errors
 /// As [`Client::delete_device`].
 pub fn unmap<T: Transport>(client: &mut Client<T>, selector: &Selector) -> Result<(), NotUnmapped> {
-    unmap_if(client, selector, |_| Ok(()))
-}
-
-/// As [`unmap`], but each attempt is made only if `may` has nothing against it.
-///
-/// # Errors
-/// As [`unmap`], and those of `may`.
-pub(crate) fn unmap_if<T: Transport>(
-    client: &mut Client<T>,
-    selector: &Selector,
-    may: impl Fn(&mut Client<T>) -> Result<(), Error>,
-) -> Result<(), NotUnmapped> {
     let begun = Instant::now();
     // Since when the same kind of use is seen. An attempt may take as long as the kernel lets it wait, so what was seen before
     // it says nothing of now.
     let mut seen: Option<(Duration, Instant)> = None;
     loop {
-        may(client)?;
         let error = match client.delete_device(selector) {
             Ok(()) => return Ok(()),
             Err(error) if error.errno() == Some(EBUSY) => error,
             Err(error) => return Err(error.into()),
         };
         let machine = Users::of_this_machine();
-        let device = client.device(selector);
+        let device = client.device(&selector.with_any_table());
         let users = device.map(|device| machine.of_disk(&device.disk_name()));
         let users = users.unwrap_or_default();
         let patience = patience(&users, machine.udev_is_busy());

@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Plans that are carried out on the fake.
 
+use std::ffi::CStr;
+
 use proptest::{collection::vec, option, prelude::*};
+use shunt_uapi::cmd;
 
 use super::*;
 use crate::{
     config::{self, Missing, Place, Policy, WantedTarget},
     model::{QueueMode, StatsMode},
-    transport::fake::{Drive, Fake},
+    transport::{
+        Dump,
+        fake::{Drive, Fake},
+    },
+    wire::Message,
 };
 
 const MIB: u64 = 1 << 20;
@@ -212,34 +219,65 @@ fn a_step_never_hits_another_device_that_has_the_number_by_now() {
     }
 }
 
+/// A kernel in which somebody gives `v` another table right before the first change arrives.
+struct Overtaking {
+    kernel: Fake,
+    elsewhere: Option<DeviceChange>,
+}
+
+impl Transport for Overtaking {
+    type Events = <Fake as Transport>::Events;
+
+    fn request(&mut self, message: &Message) -> Result<Vec<Message>> {
+        let is_change = [cmd::DEVICE_SET, cmd::DEVICE_DEL].contains(&message.command);
+        if let Some(elsewhere) = self.elsewhere.take_if(|_| is_change) {
+            let mut somebody = Client::new(self.kernel.clone());
+            somebody
+                .change_device(&Selector::name("v"), &elsewhere)
+                .unwrap();
+        }
+        self.kernel.request(message)
+    }
+
+    fn dump(&mut self, message: &Message) -> Result<Dump> {
+        self.kernel.dump(message)
+    }
+
+    fn subscribe(&mut self, group: &CStr) -> Result<Self::Events> {
+        self.kernel.subscribe(group)
+    }
+}
+
 #[test]
 fn a_step_that_somebodys_retarget_overtook_is_refused_and_changes_nothing() {
     let kernel = kernel();
     for wanted in [
-        "[device.v]\nto = '/dev/d1'\n",
-        "[device.v]\nto = { drive = '/dev/d0', length = '4M' }\n",
-        "[device.v]\nto = '/dev/d0'\nqueue = 'mq'\n",
+        "to = '/dev/d1'",
+        "to = '/dev/d1'\nread-only = true",
+        "to = { drive = '/dev/d0', length = '4M' }",
+        "to = '/dev/d0'\nqueue = 'mq'",
     ] {
         apply_to(
             &kernel,
             &parsed("[device.v]\nto = { drive = '/dev/d0', length = '2M' }\n"),
         );
-        let wanted = parsed(wanted);
+        let wanted = parsed(&format!("[device.v]\n{wanted}\n"));
         let memory = Memory::default();
         let present = kernel.devices();
         let plan = plan(&wanted, &present, &kernel, &memory, Authority::Apply);
-        let mut client = Client::new(kernel.clone());
-        let elsewhere = DeviceChange::Retarget {
-            targets: vec![crate::TargetSpec::whole("/dev/d2")],
-            stripe: None,
-        };
-        client
-            .change_device(&Selector::name("v"), &elsewhere)
-            .unwrap();
-        let before = kernel.devices();
+        let mut client = Client::new(Overtaking {
+            kernel: kernel.clone(),
+            elsewhere: Some(DeviceChange::Retarget {
+                targets: vec![crate::TargetSpec::whole("/dev/d2")],
+                stripe: None,
+            }),
+        });
         let failed = carry_out(&mut client, &plan.steps[0]).unwrap_err();
-        assert!(matches!(failed.error, Error::Overtaken), "{failed}");
-        assert_eq!(kernel.devices(), before);
+        assert!(failed.error.is_too_late(), "{failed}");
+        assert_eq!(failed.left, Left::AsItWas);
+        let left = &kernel.devices()[0];
+        assert_eq!(left.targets[0].path, "/dev/d2");
+        assert!(!left.read_only);
         client.delete_device(&Selector::name("v")).unwrap();
     }
 }

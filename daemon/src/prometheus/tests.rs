@@ -26,6 +26,7 @@ fn device(id: u32, name: &str, stats: StatsMode) -> Device {
         targets: Vec::new(),
         stripe: None,
         generation: u64::from(id) + 7,
+        table_number: 3,
     }
 }
 

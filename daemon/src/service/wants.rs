@@ -445,7 +445,7 @@ impl Wants {
 /// about its drive.
 fn is_gone(error: &Error) -> bool {
     matches!(error, Error::Refused(refusal)
-        if matches!(refusal.errno, ENODEV | ESTALE) && refusal.target().is_none())
+        if matches!(refusal.errno, ENODEV | ESTALE) && refusal.target().is_none() && !refusal.is_other_table())
 }
 
 const UNMAPPED: &str =

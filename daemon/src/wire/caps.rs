@@ -105,6 +105,7 @@ mod tests {
                 targets: vec![target(0), target(16)],
                 stripe: None,
                 generation: 7,
+                table_number: 3,
             },
             capabilities: caps(&[(1, 512), (9, 1 << 40)]),
             targets: vec![caps(&[(1, 512), (28, 1)]), caps(&[])],

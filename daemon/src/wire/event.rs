@@ -82,6 +82,7 @@ mod tests {
                 targets: Vec::new(),
                 stripe: None,
                 generation: 1,
+                table_number: 3,
             },
         }
     }

@@ -18,6 +18,7 @@ pub fn decode_device(bytes: &[u8]) -> Result<Device> {
     let (mut id, mut name, mut state, mut queue) = (None, None, None, None);
     let (mut stats, mut read_only, mut size, mut block) = (None, None, None, None);
     let (mut generation, mut targets, mut stripe) = (None, Vec::new(), None);
+    let mut table_number = None;
     for attr in attributes(bytes) {
         let attr = attr?;
         match attr.kind {
@@ -32,6 +33,7 @@ pub fn decode_device(bytes: &[u8]) -> Result<Device> {
             device::TARGET => targets.push(decode_target(&attr)?),
             device::GENERATION => generation = Some(attr.uint()?),
             device::STRIPE => stripe = Some(attr.uint()?),
+            device::TABLE_NUMBER => table_number = Some(attr.uint()?),
             _ => {}
         }
     }
@@ -47,6 +49,7 @@ pub fn decode_device(bytes: &[u8]) -> Result<Device> {
         targets,
         stripe,
         generation: required(generation, "generation of a device")?,
+        table_number: required(table_number, "table-number of a device")?,
     })
 }
 
@@ -118,6 +121,7 @@ pub fn encode_device_with(
         writer.nest(device::TARGET, inner)?;
     }
     writer.uint(device::GENERATION, from.generation);
+    writer.uint(device::TABLE_NUMBER, from.table_number);
     if let Some(stripe) = from.stripe {
         writer.uint(device::STRIPE, stripe);
     }

@@ -143,6 +143,15 @@ fn put_selector(writer: &mut Writer, selector: &Selector) -> Result<()> {
             writer.u32(device::ID, *id);
             writer.uint(device::GENERATION, *generation);
         }
+        Selector::AsSeen {
+            id,
+            generation,
+            table_number,
+        } => {
+            writer.u32(device::ID, *id);
+            writer.uint(device::GENERATION, *generation);
+            writer.uint(device::TABLE_NUMBER, *table_number);
+        }
     }
     Ok(())
 }
@@ -203,6 +212,7 @@ pub fn decode_change(bytes: &[u8]) -> Result<(Selector, DeviceChange)> {
             device::ID => named.id = Some(attr.u32()?),
             device::NAME => named.name = Some(attr.string()),
             device::GENERATION => named.generation = Some(attr.uint()?),
+            device::TABLE_NUMBER => named.table_number = Some(attr.uint()?),
             device::TIMEOUT => {}
             device::TARGET => targets.push(decode_target_spec(&attr)?),
             device::STRIPE => stripe = Some(attr.uint()?),
@@ -238,6 +248,7 @@ pub fn decode_selector(bytes: &[u8]) -> Result<(Selector, bool)> {
             device::ID => named.id = Some(attr.u32()?),
             device::NAME => named.name = Some(attr.string()),
             device::GENERATION => named.generation = Some(attr.uint()?),
+            device::TABLE_NUMBER => named.table_number = Some(attr.uint()?),
             device::TIMEOUT => {}
             device::FORCE => force = attr.u32()? != 0,
             kind => return Err(malformed(format!("attribute {kind} in a request"))),
@@ -252,14 +263,20 @@ struct Named {
     id: Option<u32>,
     name: Option<String>,
     generation: Option<u64>,
+    table_number: Option<u64>,
 }
 
 impl Named {
     fn selector(self) -> Result<Selector> {
-        match (self.id, self.generation) {
-            (Some(id), Some(generation)) => Ok(Selector::Exactly { id, generation }),
-            (Some(id), None) => Ok(Selector::Id(id)),
-            (None, _) => required(self.name.map(Selector::Name), "id or name"),
+        match (self.id, self.generation, self.table_number) {
+            (Some(id), Some(generation), Some(table_number)) => Ok(Selector::AsSeen {
+                id,
+                generation,
+                table_number,
+            }),
+            (Some(id), Some(generation), None) => Ok(Selector::Exactly { id, generation }),
+            (Some(id), None, _) => Ok(Selector::Id(id)),
+            (None, ..) => required(self.name.map(Selector::Name), "id or name"),
         }
     }
 }
@@ -326,6 +343,7 @@ fn device_word(kind: u16) -> Option<&'static str> {
         device::RESIZE => "resize",
         device::FORCE => "force",
         device::GENERATION => "generation",
+        device::TABLE_NUMBER => "table-number",
         device::TIMEOUT => "timeout",
         _ => return None,
     })

@@ -19,6 +19,7 @@ fn device(id: u32, generation: u64, state: State) -> Device {
         targets: Vec::new(),
         stripe: None,
         generation,
+        table_number: 3,
     }
 }
 

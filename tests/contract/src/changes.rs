@@ -43,6 +43,47 @@ pub(crate) fn a_device_is_found_by_what_it_is<T: Transport>(kernel: &mut Kernel<
     assert_eq!(accepted(kernel.client.devices()), []);
 }
 
+pub(crate) fn a_change_of_a_table_that_is_gone_is_refused<T: Transport>(kernel: &mut Kernel<T>) {
+    let (one, other) = (kernel.piece(0, 0, MIB), kernel.piece(1, 0, MIB));
+    let first = kernel.map("v", vec![one.clone()]);
+    let seen = Selector::as_seen(&first);
+    let settings = DeviceChange::Settings {
+        stats: Some(StatsMode::Counters),
+        read_only: None,
+    };
+    // What is no table leaves its number.
+    let changed = accepted(kernel.client.change_device(&seen, &settings));
+    assert_eq!(changed.table_number, first.table_number);
+    let moved = accepted(kernel.client.change_device(&seen, &retarget(vec![other])));
+    let reason = Refused::TableNumber {
+        wanted: first.table_number,
+        number: moved.table_number,
+    };
+    for change in [
+        settings,
+        retarget(vec![one.clone()]),
+        DeviceChange::Resize,
+        DeviceChange::Suspend { freeze: false },
+    ] {
+        is_refused(kernel.client.change_device(&seen, &change), reason);
+    }
+    is_refused(kernel.client.delete_device(&seen), reason);
+    is_refused(kernel.client.force_delete_device(&seen), reason);
+    assert_eq!(accepted(kernel.client.device(&Selector::name("v"))), moved);
+    let seen = Selector::as_seen(&moved);
+    let back = accepted(kernel.client.change_device(&seen, &retarget(vec![one])));
+    // A table that it had before is another one all the same.
+    assert_ne!(back.table_number, first.table_number);
+    is_refused(
+        kernel.client.delete_device(&seen),
+        Refused::TableNumber {
+            wanted: moved.table_number,
+            number: back.table_number,
+        },
+    );
+    accepted(kernel.client.delete_device(&Selector::as_seen(&back)));
+}
+
 pub(crate) fn a_retarget_keeps_what_was_promised<T: Transport>(kernel: &mut Kernel<T>) {
     let target = kernel.piece(0, 0, 2 * MIB);
     let device = kernel.map("v", vec![target]);
@@ -75,7 +116,7 @@ pub(crate) fn what_grows_is_the_end<T: Transport>(kernel: &mut Kernel<T>) {
     let resized = kernel
         .client
         .change_device(&selector, &DeviceChange::Resize);
-    assert_eq!(accepted(resized), first);
+    assert_eq!(accepted(resized).targets, first.targets);
     kernel.unmap("first");
 
     let joined = vec![kernel.piece(1, 0, MIB), whole];

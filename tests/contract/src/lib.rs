@@ -50,6 +50,7 @@ pub fn claims<T: Transport>() -> Vec<Claim<T>> {
         tables::stripes_are_equally_long,
         tables::a_table_has_as_many_targets_as_it_may,
         changes::a_device_is_found_by_what_it_is,
+        changes::a_change_of_a_table_that_is_gone_is_refused,
         changes::a_retarget_keeps_what_was_promised,
         changes::what_grows_is_the_end,
         changes::no_device_stands_on_itself,

@@ -151,7 +151,7 @@ impl Table {
 
     pub(super) fn find(&self, selector: &Selector) -> Result<&Device, Refused> {
         let device = match selector {
-            Selector::Id(id) | Selector::Exactly { id, .. } => {
+            Selector::Id(id) | Selector::Exactly { id, .. } | Selector::AsSeen { id, .. } => {
                 let entry = self.entries.get(id);
                 &entry.ok_or(Refused::UnknownId(*id))?.device
             }
@@ -164,9 +164,19 @@ impl Table {
         match *selector {
             Selector::Exactly {
                 generation: wanted, ..
+            }
+            | Selector::AsSeen {
+                generation: wanted, ..
             } if wanted != device.generation => Err(Refused::Generation {
                 wanted,
                 generation: device.generation,
+            }),
+            Selector::AsSeen {
+                table_number: wanted,
+                ..
+            } if wanted != device.table_number => Err(Refused::TableNumber {
+                wanted,
+                number: device.table_number,
             }),
             _ => Ok(device),
         }
@@ -215,6 +225,7 @@ impl Table {
             targets: layout.targets,
             stripe: spec.stripe,
             generation: self.generation,
+            table_number: 1,
         };
         let entry = Entry {
             device: device.clone(),
@@ -291,6 +302,7 @@ impl Table {
         device.size = layout.size;
         device.targets = layout.targets;
         device.stripe = stripe;
+        device.table_number += 1;
         entry.wanted = targets.to_vec();
         Ok(())
     }

@@ -7,7 +7,7 @@ use super::*;
 use crate::error::Error;
 
 #[rustfmt::skip]
-const DEVICE: [u8; 160] = [
+const DEVICE: [u8; 168] = [
     8, 0, 1, 0,  3, 0, 0, 0,
     9, 0, 2, 0,  b'v', b'o', b'l', b'0', 0,  0, 0, 0,
     8, 0, 3, 0,  2, 0, 0, 0,
@@ -26,6 +26,7 @@ const DEVICE: [u8; 160] = [
         8, 0, 10, 0,  77, 0, 0, 0,
         8, 0, 7, 0,  2, 0, 0, 0,
     8, 0, 10, 0,  17, 0, 0, 0,
+    8, 0, 22, 0,  3, 0, 0, 0,
     8, 0, 13, 0,  0, 0, 1, 0,
 ];
 
@@ -51,6 +52,7 @@ fn device() -> Device {
         }],
         stripe: Some(65_536),
         generation: 17,
+        table_number: 3,
     }
 }
 
@@ -103,10 +105,11 @@ prop_compose! {
         stats in prop::sample::select(StatsMode::ALL.to_vec()),
         read_only: bool, size: u64, logical_block_size: u32,
         targets in prop::collection::vec(any_target(), 0..9), stripe: Option<u64>, generation: u64,
+        table_number: u64,
     ) -> Device {
         Device {
             id, name, state, queue, stats, read_only, size, logical_block_size, targets,
-            stripe, generation,
+            stripe, generation, table_number,
         }
     }
 }

@@ -11,11 +11,14 @@ use shunt::{Error, Refusal, TargetSpec, machine::Users, name};
 
 use crate::explain::{Failure, explain_with, shown};
 
+const PLAN_AGAIN: &str = "shunt plan shows what that means";
+
 const CHECK_THE_PATH: &str = "check the path; lsblk lists the drives that there are";
 
 /// What to do about a refusal: its number and the part of the request that was wrong tell.
 fn remedy(refusal: &Refusal, targets: &[TargetSpec], striped: bool) -> Cow<'static, str> {
     let remedy = match (refusal.errno, refusal.word()) {
+        _ if refusal.is_other_table() => PLAN_AGAIN,
         (EEXIST, _) => "choose another name, or unmap the device that has it",
         (ENODEV, "name" | "id") => "shunt list shows the devices",
         (_, "name") => return format!("a name is {}", name::RULE).into(),
@@ -74,7 +77,7 @@ pub(super) fn change(verb: &str, name: &str, error: &Error) -> Failure {
 fn explained(what: &str, targets: &[TargetSpec], striped: bool, error: &Error) -> Failure {
     let Error::Refused(refusal) = error else {
         let advice = match error {
-            Error::LedElsewhere { .. } | Error::Overtaken => "shunt plan shows what that means",
+            Error::LedElsewhere { .. } => PLAN_AGAIN,
             _ => "",
         };
         return explain_with(what, error, &[], advice);

@@ -31,6 +31,7 @@ fn vol0() -> Device {
         }],
         stripe: None,
         generation: 9,
+        table_number: 3,
     }
 }
 

@@ -34,6 +34,7 @@ fn vol0() -> Device {
         ],
         stripe: None,
         generation: 1,
+        table_number: 3,
     }
 }
 
