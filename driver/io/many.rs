@@ -15,7 +15,7 @@ use super::bio_path::Io;
 use crate::{
     kernel_ext::{
         block::{
-            bio::{Op, OwnedBio, Status},
+            bio::{Op, OwnedBio, Parent, Status},
             bio_list::BioList,
             bio_set::BioSet,
         },
@@ -68,10 +68,11 @@ fn send(table: &Table, bios: &BioSet, mut bio: OwnedBio) {
         return reset_all(table, bios, bio);
     }
     if bio.bytes() == 0 && !bio.op().is_zone_management() {
-        for drive in table.drives() {
-            bios.child(&bio, drive.device(), 0, 0).submit();
-        }
-        return bio.leave_to_children();
+        return leave_to_children(bio, |parent| {
+            for drive in table.drives() {
+                bios.child(parent, drive.device(), 0, 0).submit();
+            }
+        });
     }
     loop {
         let sectors = u64::from(bio.bytes()) / SECTOR;
@@ -90,16 +91,29 @@ fn send(table: &Table, bios: &BioSet, mut bio: OwnedBio) {
             if shares.any(|(target, ..)| is_refused(&bio, target)) {
                 return bio.end(Status::IOERR);
             }
-            for (target, first, length) in table.shares(bio.sector(), sectors) {
-                bios.child(&bio, target.device(), first, length).submit();
-            }
-            return bio.leave_to_children();
+            return leave_to_children(bio, |parent| {
+                for (target, first, length) in table.shares(parent.sector(), sectors) {
+                    let child = bios.child(parent, target.device(), first, length);
+                    child.submit();
+                }
+            });
         }
         bio.clear_polled();
         match bios.split(&mut bio, place.room as u32) {
             Ok(front) => front.send(target.device(), sector),
             Err(status) => return bio.end(status),
         }
+    }
+}
+
+/// Ends a bio without data when the children that `submit` sends have ended.
+fn leave_to_children(bio: OwnedBio, submit: impl FnOnce(&Parent)) {
+    match bio.into_parent() {
+        Ok(parent) => {
+            submit(&parent);
+            parent.leave_to_children();
+        }
+        Err(bio) => bio.end(Status::IOERR),
     }
 }
 
@@ -114,22 +128,23 @@ fn reset_all(table: &Table, bios: &BioSet, bio: OwnedBio) {
     if table.drives().any(|drive| is_refused(&bio, drive)) {
         return bio.end(Status::IOERR);
     }
-    for target in table.targets() {
-        let (device, extent) = (target.device(), target.extent());
-        if target.is_whole() {
-            bios.child(&bio, device, 0, 0).submit();
-            continue;
-        }
-        let mut sector = 0;
-        while sector < extent.sectors() {
-            let zone = extent.map(sector);
-            if device.is_sequential(zone) {
-                bios.zone_reset(&bio, device, zone).submit();
+    leave_to_children(bio, |parent| {
+        for target in table.targets() {
+            let (device, extent) = (target.device(), target.extent());
+            if target.is_whole() {
+                bios.child(parent, device, 0, 0).submit();
+                continue;
             }
-            sector = sector.wrapping_add(table.zone());
+            let mut sector = 0;
+            while sector < extent.sectors() {
+                let zone = extent.map(sector);
+                if device.is_sequential(zone) {
+                    bios.zone_reset(parent, device, zone).submit();
+                }
+                sector = sector.wrapping_add(table.zone());
+            }
         }
-    }
-    bio.leave_to_children();
+    });
 }
 
 /// Bios that wait for a flush of every drive.

@@ -314,10 +314,13 @@ impl OwnedBio {
         unsafe { bindings::bio_associate_blkg(bio) };
     }
 
-    /// Gives the bio up: it ends when its children have, with the first error of theirs.
-    pub(crate) fn leave_to_children(self) {
-        // SAFETY: By the type invariant the bio was live and ours until this call.
-        unsafe { bindings::bio_endio(self.into_raw()) };
+    /// The bio, if it carries no data, as one that others do the work of.
+    pub(crate) fn into_parent(self) -> Result<Parent, Self> {
+        match self.has_data() {
+            true => Err(self),
+            // INVARIANT: It carries no data.
+            false => Ok(Parent(self)),
+        }
     }
 
     /// The bio is not to flush the device's cache first.
@@ -369,6 +372,29 @@ impl OwnedBio {
         unsafe { (*bio).bi_status = status.0 };
         // SAFETY: By the type invariant the bio has not ended, and `into_raw` has given it up.
         unsafe { bindings::bio_endio(bio) };
+    }
+}
+
+/// A bio that [`BioSet::child`](super::bio_set::BioSet::child) makes children of, which do its work.
+///
+/// # Invariants
+///
+/// The bio carries no data: a child has no pages.
+pub(crate) struct Parent(OwnedBio);
+
+impl Parent {
+    /// Gives the bio up: it ends when its children have, with the first error of theirs.
+    pub(crate) fn leave_to_children(self) {
+        // SAFETY: By the type invariant the bio was live and ours until this call.
+        unsafe { bindings::bio_endio(self.0.into_raw()) };
+    }
+}
+
+impl core::ops::Deref for Parent {
+    type Target = Bio;
+
+    fn deref(&self) -> &Bio {
+        &self.0
     }
 }
 

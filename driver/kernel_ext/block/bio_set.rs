@@ -7,7 +7,7 @@
 use super::{
     super::{bindings, clock::sleep_us},
     bdev::BlockDevice,
-    bio::{Bio, Op, OwnedBio, Status},
+    bio::{Bio, Op, OwnedBio, Parent, Status},
     rejected,
 };
 use core::ptr::NonNull;
@@ -75,10 +75,10 @@ impl BioSet {
 
     /// A bio that does to `sectors` sectors of `device`, from `first` on, what `parent` does; when
     /// it has ended, and the parent too, the submitter of the parent learns of it, with the first
-    /// error. `parent` must carry no data. May sleep.
+    /// error. May sleep.
     pub(crate) fn child(
         &self,
-        parent: &OwnedBio,
+        parent: &Parent,
         device: &BlockDevice,
         first: u64,
         sectors: u64,
@@ -87,9 +87,9 @@ impl BioSet {
         let bio = unsafe { self.alloc(device.as_raw(), parent.opf()) };
         // SAFETY: `alloc` made the bio for us alone.
         unsafe { (*bio.as_ptr()).bi_iter.bi_sector = first };
-        // SAFETY: `alloc` made the bio for us alone. The share of a bio is no larger than the bio.
+        // SAFETY: `alloc` made the bio for us alone; like its parent it has no pages that the size could go past.
         unsafe { (*bio.as_ptr()).bi_iter.bi_size = (sectors << 9) as u32 };
-        // SAFETY: `alloc` made the bio, without a completion, and an `OwnedBio` is live and has not ended.
+        // SAFETY: `alloc` made the bio, without a completion, and a parent is live and has not ended.
         unsafe { bindings::bio_chain(bio.as_ptr(), parent.as_raw()) };
         // The cgroup whose I/O it is.
         // SAFETY: Both are live.
@@ -106,7 +106,7 @@ impl BioSet {
     /// [`Self::child`]. May sleep.
     pub(crate) fn zone_reset(
         &self,
-        parent: &OwnedBio,
+        parent: &Parent,
         device: &BlockDevice,
         sector: u64,
     ) -> OwnedBio {
