@@ -23,7 +23,7 @@ use crate::{
 
 /// What the monitor tells, in this order: `Exists` for each device, `Ready`, any number of
 /// `Changed`; after an `Overrun` the same from the beginning, or another `Overrun` if the devices change
-/// too fast to be listed.
+/// too fast to be listed. If they do so from the start, the first is an `Overrun`, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Update {
     /// A device that is there.
@@ -56,7 +56,7 @@ impl<T: Transport> Monitor<T> {
     /// Begins to follow.
     ///
     /// # Errors
-    /// As [`Client::device_events`] and [`Client::devices`].
+    /// As [`Client::device_events`] and [`Client::devices`], but for [`Error::Unsettled`].
     pub fn start(mut client: Client<T>) -> Result<Self> {
         let events = client.device_events()?;
         let mut monitor = Self {
@@ -66,9 +66,9 @@ impl<T: Transport> Monitor<T> {
             updates: VecDeque::new(),
             sequence: 0,
             gapless: false,
-            listed: true,
+            listed: false,
         };
-        monitor.synchronize()?;
+        monitor.list()?;
         Ok(monitor)
     }
 
@@ -147,18 +147,24 @@ impl<T: Transport> Monitor<T> {
 
     fn recover(&mut self) -> Result<()> {
         self.updates.push_back(Update::Overrun);
+        match self.list() {
+            // That is what will be received next.
+            Err(Error::NotLoaded | Error::Unloaded) => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Lists the devices and tells them, unless they change too fast for that.
+    fn list(&mut self) -> Result<()> {
         let listed = self.synchronize();
         self.listed = listed.is_ok();
         match listed {
-            // That is what will be received next.
-            Err(Error::NotLoaded | Error::Unloaded) => Ok(()),
-            // So will be the word of a change that came between: there was one during each attempt.
+            // There was a change during each attempt: the word of it is received next.
             Err(Error::Unsettled(_)) => Ok(()),
             result => result,
         }
     }
 
-    /// Lists the devices and tells them.
     fn synchronize(&mut self) -> Result<()> {
         // Everything has to be taken: until then the kernel goes on dropping.
         self.discard()?;
