@@ -90,14 +90,23 @@ impl Table {
             asked.store(number, Ordering::Relaxed);
             if let Some(target) = self.targets.get(number) {
                 if let Some(disk) = disk {
-                    if disk.is_below(target.device())? {
-                        return Err(TargetError::LeadsBack.at(number));
-                    }
+                    check_back_to(disk, number, target)?;
                 }
                 target.device().ask(target.extent().first())?;
             }
             if asked.load(Ordering::Relaxed) == NOBODY {
                 return Err(cancelled().into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Sees that no drive stands on `disk`, which is shown as standing on all of them. Sleeps, and waits for whoever is opening
+    /// or closing one of the disks that they are made of.
+    pub(crate) fn check_back(&self, disk: &DiskRef) -> Result<(), Refused> {
+        for &number in &self.drives {
+            if let Some(target) = self.targets.get(number) {
+                check_back_to(disk, number, target)?;
             }
         }
         Ok(())
@@ -323,6 +332,14 @@ impl Table {
         } else {
             State::Live
         }
+    }
+}
+
+/// Refuses target `number` if its drive stands on `disk`.
+fn check_back_to(disk: &DiskRef, number: usize, target: &Target) -> Result<(), Refused> {
+    match disk.is_below(target.device())? {
+        true => Err(TargetError::LeadsBack.at(number)),
+        false => Ok(()),
     }
 }
 

@@ -39,6 +39,7 @@ cases! {
     what_the_driver_of_a_drive_has_switched_off_is_not_asked_of_the_next,
     a_table_that_leads_back_to_the_device_is_refused,
     a_table_that_leads_back_over_disks_of_others_is_refused,
+    of_two_devices_that_would_stand_on_each_other_at_once_one_stays,
 }
 
 const MIB: u64 = 1 << 20;
@@ -314,6 +315,42 @@ fn a_table_that_leads_back_over_disks_of_others_is_refused() {
         is_refused(&top);
         Direct::open(&top.path()).read(0, 4096);
     }
+}
+
+/// The first has looked at its new drives before the second moves, and moves after it. A bio would go round for ever.
+fn of_two_devices_that_would_stand_on_each_other_at_once_one_stays() {
+    let _module = Module::load();
+    let base = |name, number| Dm::linear(name, &flash(number).path, 64 * MIB);
+    let (first_base, second_base, slow) = (base("base0", 0), base("base1", 1), base("slow", 1));
+    let first = Device::map("first", &first_base.path());
+    let second = Device::map("second", &second_base.path());
+    let held = Device::map("held", &slow.path());
+    let over_first = Dm::linear("over0", first.path(), 64 * MIB);
+    let over_second = Dm::linear("over1", second.path(), 64 * MIB);
+    let targets = [over_second.path(), held.path().to_owned()].map(TargetSpec::whole);
+    let change = DeviceChange::Retarget {
+        targets: targets.to_vec(),
+        stripe: None,
+    };
+    slow.suspend();
+    let changed = thread::scope(|scope| {
+        let change = scope.spawn(|| {
+            let mut client = Client::connect().expect("the module is loaded");
+            let patience = client.set_timeout(Duration::from_secs(60));
+            patience.expect("a minute is allowed");
+            client.change_device(&Selector::name("first"), &change)
+        });
+        wait_until("its last drive is asked", || {
+            held.stats().in_flight() == Some(1)
+        });
+        second.retarget(&over_first.path());
+        slow.resume();
+        change.join().expect("the change ends")
+    });
+    let why = changed.expect_err("it leads back").to_string();
+    assert!(why.contains("leads back"), "{why}");
+    Direct::open(second.path()).read(0, 4096);
+    second.retarget(&second_base.path());
 }
 
 fn a_device_is_shown_whatever_table_it_gets_meanwhile() {
