@@ -92,6 +92,11 @@ impl QueueLimits {
         ) {
             raw.max_secure_erase_sectors = 0;
         }
+        // A driver that switches writes of zeroes off says nothing of those that free the blocks, too; the block layer takes no
+        // such limits.
+        if raw.max_hw_wzeroes_unmap_sectors != raw.max_write_zeroes_sectors {
+            raw.max_hw_wzeroes_unmap_sectors = 0;
+        }
     }
 
     /// Whether the disk has zones.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The queue limits of a device are those of its drive.
 
+use crate::guest::command::run;
 use crate::guest::flash::{COUNT, flash, rich, zoned};
 use crate::guest::loop_device::Loop;
 use crate::guest::module::Module;
@@ -21,6 +22,7 @@ cases! {
     a_device_does_not_move_to_a_drive_that_wants_pages_to_keep_still,
     atomic_writes_end_at_a_border_between_targets,
     a_device_does_not_move_to_a_drive_that_writes_less_atomically,
+    a_drive_that_was_found_to_zero_nothing_takes_a_device,
 }
 
 /// Files in /sys/block/NAME/queue that a device always has like this, since the next drive may need it.
@@ -243,4 +245,28 @@ fn assert_same_limits(device: &Device, below: &str) {
         });
     let differs: Vec<String> = differs.collect();
     assert!(differs.is_empty(), "on {below}: {}", differs.join("; "));
+}
+
+#[track_caller]
+fn limit(disk: &str, file: &str) -> u64 {
+    sysfs::number(&format!("/sys/block/{disk}/queue/{file}"))
+}
+
+/// A SCSI disk that frees the blocks that it zeroes, and rejects the order to zero what it keeps: its driver then switches
+/// off the one limit, and leaves the other.
+fn a_drive_that_was_found_to_zero_nothing_takes_a_device() {
+    const WRITE_SAME: [u8; 2] = [0x41, 0x93];
+    let _module = Module::load();
+    let disk = ScsiDebug::load("dev_size_mb=16 lbpws=1 lbprz=1");
+    for opcode in WRITE_SAME {
+        disk.reject(opcode);
+    }
+    run(&format!("blkdiscard --force --zeroout {}", disk.path()));
+    assert_eq!(limit(disk.name(), "write_zeroes_max_bytes"), 0);
+    assert_ne!(limit(disk.name(), "write_zeroes_unmap_max_hw_bytes"), 0);
+    for queue in QUEUES {
+        let device = Device::map_with("vol0", disk.path(), &["--queue", queue]);
+        assert_eq!(limit(device.disk(), "write_zeroes_unmap_max_hw_bytes"), 0);
+        device.retarget(disk.path());
+    }
 }

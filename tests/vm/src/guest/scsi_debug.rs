@@ -2,6 +2,7 @@
 //! A SCSI disk in memory, by the kernel's own emulation; gone on drop.
 
 use std::fs;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -39,6 +40,23 @@ impl ScsiDebug {
     pub(crate) fn delete(&self) {
         let file = format!("/sys/block/{}/device/delete", self.name());
         fs::write(&file, "1").unwrap_or_else(|why| panic!("{file}: {why}"));
+    }
+
+    /// Has it answer the next command with this code that it knows no such command.
+    #[track_caller]
+    pub(crate) fn reject(&self, opcode: u8) {
+        const DEBUG: &str = "/sys/kernel/debug";
+        let folder = format!("{DEBUG}/scsi_debug");
+        if !Path::new(&folder).exists() {
+            run(&format!("mount -t debugfs debugfs {DEBUG}"));
+        }
+        let device = format!("/sys/block/{}/device", self.name());
+        let device = fs::canonicalize(&device).unwrap_or_else(|why| panic!("{device}: {why}"));
+        let address = device.file_name().expect("a device has a name");
+        let file = format!("{folder}/{}/error", address.to_string_lossy());
+        // A failure, once: no status of host or driver; check condition, illegal request, invalid command.
+        let failure = format!("2 -1 {opcode:#x} 0 0 0x2 0x5 0x20 0");
+        fs::write(&file, failure).unwrap_or_else(|why| panic!("{file}: {why}"));
     }
 
     /// Its name in /sys/block.
