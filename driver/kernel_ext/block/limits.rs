@@ -78,12 +78,13 @@ impl QueueLimits {
         self.stack_streams(device);
     }
 
-    /// What one device cannot erase, the disk cannot: the block layer's own stacking takes 0 for no limit, there alone.
+    /// What one device does not erase, the disk cannot: the block layer's own stacking takes 0 for no limit, there alone.
     fn stack_erasure(&mut self, device: &BlockDevice, before: &bindings::queue_limits) {
         let raw = &mut self.raw;
         let below = snapshot(device);
         let unable = |before: u32, below: u32| below == 0 || self.stacked && before == 0;
-        if unable(before.max_hw_discard_sectors, below.max_hw_discard_sectors) {
+        // What its driver or its user has switched off leaves the limit of the hardware as it was.
+        if unable(before.max_hw_discard_sectors, below.max_discard_sectors) {
             raw.max_hw_discard_sectors = 0;
         }
         if unable(

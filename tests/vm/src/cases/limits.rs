@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The queue limits of a device are those of its drive.
 
-use crate::guest::command::run;
+use crate::guest::command::{attempt, run};
 use crate::guest::flash::{COUNT, flash, rich, zoned};
 use crate::guest::loop_device::Loop;
 use crate::guest::module::Module;
@@ -23,6 +23,7 @@ cases! {
     atomic_writes_end_at_a_border_between_targets,
     a_device_does_not_move_to_a_drive_that_writes_less_atomically,
     a_drive_that_was_found_to_zero_nothing_takes_a_device,
+    a_device_offers_no_discard_that_its_drive_has_switched_off,
 }
 
 /// Files in /sys/block/NAME/queue that a device always has like this, since the next drive may need it.
@@ -267,6 +268,22 @@ fn a_drive_that_was_found_to_zero_nothing_takes_a_device() {
     for queue in QUEUES {
         let device = Device::map_with("vol0", disk.path(), &["--queue", queue]);
         assert_eq!(limit(device.disk(), "write_zeroes_unmap_max_hw_bytes"), 0);
+        device.retarget(disk.path());
+    }
+}
+
+fn a_device_offers_no_discard_that_its_drive_has_switched_off() {
+    const UNMAP: u8 = 0x42;
+    let _module = Module::load();
+    let disk = ScsiDebug::load("dev_size_mb=16 lbpu=1");
+    disk.reject(UNMAP);
+    let ended = attempt(&["blkdiscard", "--force", disk.path()]);
+    assert_ne!(ended.code, Some(0), "a rejected discard was done");
+    assert_eq!(limit(disk.name(), "discard_max_bytes"), 0);
+    assert_ne!(limit(disk.name(), "discard_max_hw_bytes"), 0);
+    for queue in QUEUES {
+        let device = Device::map_with("vol0", disk.path(), &["--queue", queue]);
+        assert_eq!(limit(device.disk(), "discard_max_bytes"), 0);
         device.retarget(disk.path());
     }
 }
