@@ -71,13 +71,16 @@ impl Held {
         if !waiting.released {
             return Some(bio);
         }
-        match bio.is_nowait() {
-            true => {
-                drop(waiting);
-                bio.end(Status::AGAIN);
+        let status = match (waiting.gone, bio.is_nowait()) {
+            (true, _) => Status::IOERR,
+            (false, true) => Status::AGAIN,
+            (false, false) => {
+                waiting.bios.push(bio);
+                return None;
             }
-            false => waiting.bios.push(bio),
-        }
+        };
+        drop(waiting);
+        bio.end(status);
         None
     }
 
