@@ -80,7 +80,9 @@ pub(crate) struct Settings {
     /// Whether the drives are open for reading only.
     opened_read_only: bool,
     suspended: bool,
-    /// What was frozen when it was suspended.
+    /// All that stands on it was frozen when it was suspended last.
+    all_frozen: bool,
+    /// What was frozen when it was suspended, or of that what the resume could not thaw.
     frozen: Option<Freeze>,
     /// I/O may be on its way that only the drive knows of.
     untracked: bool,
@@ -117,6 +119,7 @@ impl Device {
             stats_mode: spec.stats_mode,
             opened_read_only: spec.read_only,
             suspended: false,
+            all_frozen: false,
             frozen: None,
             untracked: spec.stats_mode != StatsMode::Full,
         };

@@ -254,7 +254,7 @@ impl<'a> Turn<'a> {
             let settings = device.settings.lock();
             if settings.suspended {
                 // What a file system has yet to write would wait for the resume.
-                return match freeze && settings.frozen.is_none() {
+                return match freeze && !settings.all_frozen {
                     true => Err(Refused::SuspendedUnfrozen),
                     false => Ok(()),
                 };
@@ -262,7 +262,12 @@ impl<'a> Turn<'a> {
         }
         // If it goes no further, they are thawed.
         let frozen = match freeze {
-            true => Some(self.freeze_above(patience)?),
+            true => {
+                // Of what a resume could not thaw the block layer would count one freeze more, and freeze nothing, though
+                // somebody else may have thawed it meanwhile.
+                self.thaw(patience)?;
+                Some(self.freeze_above(patience)?)
+            }
             false => None,
         };
         if let Err(refused) = self.hold(patience) {
@@ -272,13 +277,10 @@ impl<'a> Turn<'a> {
         }
         let mut settings = device.settings.lock();
         settings.suspended = true;
-        let before = match frozen.is_some() {
-            true => core::mem::replace(&mut settings.frozen, frozen),
-            false => None,
-        };
-        drop(settings);
-        // What a resume could not thaw is frozen again.
-        drop(before);
+        settings.all_frozen = freeze;
+        if freeze {
+            settings.frozen = frozen;
+        }
         Ok(())
     }
 
@@ -326,6 +328,12 @@ impl<'a> Turn<'a> {
             // Who was to look at it meanwhile could not.
             device.disk.announce_change();
         }
+        self.thaw(patience)
+    }
+
+    /// Thaws what a suspend has frozen, as far as that is still to be done. Sleeps.
+    fn thaw(&self, patience: &Patience) -> Result<(), Refused> {
+        let device = self.device;
         let Some(mut frozen) = device.settings.lock().frozen.take() else {
             return Ok(());
         };
