@@ -171,11 +171,12 @@ impl Registry {
         key.find(&self.devices.lock()).cloned()
     }
 
-    /// Makes a device, and tells of it. Sleeps.
+    /// Makes a device. Sleeps. `tell` tells of it, before anybody can find it; the registry is locked meanwhile.
     pub(crate) fn create(
         self: &Arc<Self>,
         spec: DeviceSpec,
         table: TableSpec,
+        tell: impl FnOnce(&Device) + Send + 'static,
         patience: &Patience,
     ) -> Result<Arc<Device>, Refused> {
         let place = Place::take(self, &spec.name)?;
@@ -199,7 +200,7 @@ impl Registry {
             Device::new(spec, table, place).map(Unlisted::new)
         };
         // Who lists the devices sees none that nobody is told of: it is listed while the caller waits for it.
-        let made = asking_then(patience, make, |made| Ok(made?.list()))?;
+        let made = asking_then(patience, make, move |made| Ok(made?.list(tell)))?;
         match made {
             Ok(device) => {
                 check_drives(device.table(), patience);

@@ -2,7 +2,7 @@
 
 //! The commands device-new, device-del, device-get, device-set and caps-get.
 
-use super::{Control, decode, encode, policy};
+use super::{Control, FAMILY, decode, encode, policy};
 use crate::{
     device::{Device, DeviceSpec},
     error::Refused,
@@ -52,13 +52,11 @@ impl DoLater for New {
     fn finish(control: &Control, new: Self, sender: &Arc<Sender>) -> Result<Answer, Refused> {
         let patience = Patience::of(sender.clone(), new.timeout_ms);
         let reply = sender.reply::<Control>(encode::wanted_room(&new.table))?;
-        let device = control.registry.create(new.spec, new.table, &patience)?;
-        // Whoever unmaps it at once tells of that after it.
-        let made = Key::exactly(&device);
-        let _ = control.registry.with(&made, |device| {
-            control.notifier.send(device, Reason::Created, None);
-            Ok(())
-        });
+        let tell = |device: &Device| {
+            FAMILY.with(|control| control.notifier.send(device, Reason::Created, None));
+        };
+        let registry = &control.registry;
+        let device = registry.create(new.spec, new.table, tell, &patience)?;
         // Somebody may have given it a longer table meanwhile; otherwise there is nothing left that could fail.
         let mut first = Some(reply);
         let shown = show(&device, false, |room| match first.take() {

@@ -71,15 +71,19 @@ impl Unlisted {
         Self(Some(device))
     }
 
-    /// Lets it be found, for good. Sleeps, but for no I/O. Without memory for that it is given back.
-    pub(super) fn list(mut self) -> Result<Arc<Device>, (Refused, Self)> {
+    /// Lets it be found, for good, once `tell` has told of it: whatever becomes of it is told later. Sleeps, but for no I/O.
+    /// Without memory for that it is given back.
+    pub(super) fn list(
+        mut self,
+        tell: impl FnOnce(&Device),
+    ) -> Result<Arc<Device>, (Refused, Self)> {
         let Some(device) = self.0.take() else {
             return Err((ENODEV.into(), self));
         };
-        match device
+        let listed = device
             .place()
-            .with_devices(|devices| devices.insert(&device))
-        {
+            .with_devices(|devices| devices.insert(&device).map(|()| tell(&device)));
+        match listed {
             Ok(()) => Ok(device),
             Err(refused) => Err((refused, Self(Some(device)))),
         }
