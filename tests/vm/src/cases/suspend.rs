@@ -85,7 +85,7 @@ fn suspend_waits_for_what_is_in_flight() {
         lower.suspend();
         let read = Task::start(move || file.read(0, 4096).len());
         read.waits();
-        let suspend = Task::start(|| run("shunt suspend vol0"));
+        let suspend = Task::start(|| run("shunt suspend vol0 --timeout 60"));
         let too_early =
             Poll::for_at_most(Duration::from_secs(1)).until(|| (!suspend.goes_on()).then_some(()));
         lower.resume();
