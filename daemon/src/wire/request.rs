@@ -143,13 +143,8 @@ fn put_selector(writer: &mut Writer, selector: &Selector) -> Result<()> {
             writer.u32(device::ID, *id);
             writer.uint(device::GENERATION, *generation);
         }
-        Selector::AsSeen {
-            id,
-            generation,
-            table_number,
-        } => {
-            writer.u32(device::ID, *id);
-            writer.uint(device::GENERATION, *generation);
+        Selector::AsSeen { table_number, .. } => {
+            put_selector(writer, &selector.with_any_table())?;
             writer.uint(device::TABLE_NUMBER, *table_number);
         }
     }
