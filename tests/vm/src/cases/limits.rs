@@ -253,6 +253,16 @@ fn limit(disk: &str, file: &str) -> u64 {
     sysfs::number(&format!("/sys/block/{disk}/queue/{file}"))
 }
 
+/// A disk takes a device of either kind, which has this limit at 0, and moves to it again.
+#[track_caller]
+fn takes_devices_with_none(disk: &ScsiDebug, file: &str) {
+    for queue in QUEUES {
+        let device = Device::map_with("vol0", disk.path(), &["--queue", queue]);
+        assert_eq!(limit(device.disk(), file), 0);
+        device.retarget(disk.path());
+    }
+}
+
 /// A SCSI disk that frees the blocks that it zeroes, and rejects the order to zero what it keeps: its driver then switches
 /// off the one limit, and leaves the other.
 fn a_drive_that_was_found_to_zero_nothing_takes_a_device() {
@@ -265,11 +275,7 @@ fn a_drive_that_was_found_to_zero_nothing_takes_a_device() {
     run(&format!("blkdiscard --force --zeroout {}", disk.path()));
     assert_eq!(limit(disk.name(), "write_zeroes_max_bytes"), 0);
     assert_ne!(limit(disk.name(), "write_zeroes_unmap_max_hw_bytes"), 0);
-    for queue in QUEUES {
-        let device = Device::map_with("vol0", disk.path(), &["--queue", queue]);
-        assert_eq!(limit(device.disk(), "write_zeroes_unmap_max_hw_bytes"), 0);
-        device.retarget(disk.path());
-    }
+    takes_devices_with_none(&disk, "write_zeroes_unmap_max_hw_bytes");
 }
 
 fn a_device_offers_no_discard_that_its_drive_has_switched_off() {
@@ -281,9 +287,5 @@ fn a_device_offers_no_discard_that_its_drive_has_switched_off() {
     assert_ne!(ended.code, Some(0), "a rejected discard was done");
     assert_eq!(limit(disk.name(), "discard_max_bytes"), 0);
     assert_ne!(limit(disk.name(), "discard_max_hw_bytes"), 0);
-    for queue in QUEUES {
-        let device = Device::map_with("vol0", disk.path(), &["--queue", queue]);
-        assert_eq!(limit(device.disk(), "discard_max_bytes"), 0);
-        device.retarget(disk.path());
-    }
+    takes_devices_with_none(&disk, "discard_max_bytes");
 }
