@@ -173,7 +173,7 @@ impl<'a> Turn<'a> {
         // A link waits for whoever opens the drive.
         let (device_again, table_again) = (device.clone(), table.clone());
         let linked = patience.run(move || Linked::new(device_again, table_again))??;
-        self.swap_table(&table, &old, &mut limits, patience)?;
+        self.swap_table(&table, &old, read_only, &mut limits, patience)?;
         linked.keep();
         unlink(&device.disk, old.drives());
         if new_size > old_size {
@@ -184,13 +184,7 @@ impl<'a> Turn<'a> {
             let device = device.clone();
             let _ = patience.run(move || device.disk.revalidate_zones());
         }
-        let mut settings = device.settings.lock();
-        settings.table = table;
-        settings.table_number = settings.table_number.wrapping_add(1);
-        settings.opened_read_only = read_only;
-        let suspended = settings.suspended;
-        drop(settings);
-        if !suspended {
+        if !device.is_suspended() {
             // Of a suspended device the resume tells: nobody can read it before.
             device.disk.announce_change();
         }
@@ -201,6 +195,7 @@ impl<'a> Turn<'a> {
         &self,
         table: &Arc<Table>,
         old: &Table,
+        read_only: bool,
         limits: &mut QueueLimits,
         patience: &Patience,
     ) -> Result<(), Refused> {
@@ -215,6 +210,12 @@ impl<'a> Turn<'a> {
         }
         device.disk.data().set_table(table);
         frozen.set_drives(table.clone());
+        // Before I/O goes on: from then on the device loses nothing by a drive of the old table. The caller still has that, so
+        // no drive is closed here.
+        let mut settings = device.settings.lock();
+        settings.table = table.clone();
+        settings.table_number = settings.table_number.wrapping_add(1);
+        settings.opened_read_only = read_only;
         Ok(())
     }
 
