@@ -123,6 +123,8 @@ impl Del {
         if self.force && device.has_swap() {
             return Err(Refused::Swap(device.id()));
         }
+        // Nobody gives up a change for a command that is refused.
+        device.check_table_number(self.table_number)?;
         let _doom = self.force.then(|| device.doom());
         let turn = device.turn(self.table_number, patience)?;
         match self.force {

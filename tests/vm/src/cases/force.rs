@@ -4,20 +4,25 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use nix::errno::Errno;
+use serde_json::json;
 
+use crate::guest::background::Background;
 use crate::guest::command::run;
 use crate::guest::direct::{Buffer, Direct};
+use crate::guest::dm::Dm;
 use crate::guest::events::Events;
 use crate::guest::flash::flash;
 use crate::guest::load::Load;
 use crate::guest::module::Module;
 use crate::guest::mount::{Mount, append};
-use crate::guest::shunt::{Device, MODES, QUEUES, list};
+use crate::guest::shunt::{Device, MODES, PATIENT, QUEUES, list};
 use crate::guest::state::refused_without_change;
 use crate::guest::task::Task;
 use crate::guest::wait::wait_until;
+use crate::guest::ynl::Ynl;
 
 cases! {
     io_under_load_ends_with_errors_and_the_device_goes,
@@ -27,6 +32,7 @@ cases! {
     a_file_system_on_a_suspended_device_is_shut_down,
     a_file_system_that_a_suspend_has_frozen_is_shut_down,
     an_idle_device_is_unmapped_by_force,
+    a_forced_unmap_of_another_table_undoes_no_change,
     the_drive_is_free_after_a_forced_unmap,
     a_device_that_is_not_there_is_not_unmapped_by_force,
     who_has_a_device_open_that_is_gone_is_refused_whatever_it_asks,
@@ -195,6 +201,32 @@ fn an_idle_device_is_unmapped_by_force() {
     let disk = device.disk().to_owned();
     device.force_unmap();
     assert_gone(&disk);
+}
+
+fn a_forced_unmap_of_another_table_undoes_no_change() {
+    const LONG: Duration = Duration::from_secs(60);
+    let _module = Module::load();
+    let drive = Dm::linear("drive", &flash(0).path, 16 * MIB);
+    let device = Device::map("vol0", &drive.path());
+    let mut client = Ynl::start();
+    let number = client.ask("device-get", &json!({"name": "vol0"}))["table-number"].as_u64();
+    drive.suspend();
+    let mut read = Background::read(device.path());
+    read.waits();
+    let to = format!("{},length=16M", flash(1).path);
+    let retarget = ["shunt", "retarget", "vol0", "--to", &to];
+    let mut retarget = Background::start(&[&retarget[..], &PATIENT[..]].concat());
+    retarget.settles();
+    assert!(retarget.goes_on(), "the drive answers");
+
+    let other = number.expect("a table has a number") + 1;
+    let unmap = json!({"name": "vol0", "force": true, "table-number": other});
+    let refusal = client.refused("device-del", &unmap);
+    assert!(refusal.contains("Stale file handle"), "{refusal}");
+    drive.resume();
+    retarget.succeeds_in(LONG);
+    read.succeeds_in(LONG);
+    assert_eq!(device.now()["targets"][0]["path"], flash(1).path.as_str());
 }
 
 fn the_drive_is_free_after_a_forced_unmap() {
