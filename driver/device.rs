@@ -222,6 +222,11 @@ impl Device {
         self.settings.lock().suspended
     }
 
+    /// How many tables it has had, with the one that it has. Sleeps.
+    pub(crate) fn table_number(&self) -> u64 {
+        self.settings.lock().table_number
+    }
+
     /// Whether its drives are to be opened for reading only. Sleeps.
     pub(crate) fn opens_read_only(&self) -> bool {
         self.settings.lock().opened_read_only

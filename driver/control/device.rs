@@ -223,7 +223,8 @@ impl Set {
         let registry = &control.registry;
         let room = self.change.wanted_room().max(encode::device_room(device));
         let mut reply = sender.reply::<Control>(room)?;
-        let was_suspended = device.is_suspended();
+        let state = || (device.is_suspended(), device.table_number());
+        let before = state();
         let first = match self.change {
             Change::Nothing => Ok(()),
             Change::Retarget(table) => registry.retarget(&turn, table, &patience),
@@ -237,8 +238,9 @@ impl Set {
             Some(mode) => turn.set_stats_mode(mode, &patience),
             None => Ok(()),
         });
-        // What was made is told although the rest was refused; a resume may be refused for a file system alone.
-        if is_first_made || device.is_suspended() != was_suspended {
+        // What was made is told although the rest was refused: a resume may be refused for a file system alone, and writes after
+        // the drives were opened for them, which makes another table.
+        if is_first_made || state() != before {
             control.notifier.send(device, Reason::Changed, None);
         }
         all?;

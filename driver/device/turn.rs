@@ -57,7 +57,7 @@ impl Device {
     /// Refuses a change that is for another table. The number only grows, so one that is refused for an older table always is.
     /// Sleeps.
     pub(crate) fn check_table_number(&self, wanted: Option<u64>) -> Result<(), Refused> {
-        let number = self.settings.lock().table_number;
+        let number = self.table_number();
         match wanted {
             Some(wanted) if wanted != number => Err(Refused::TableNumber { wanted, number }),
             _ => Ok(()),
