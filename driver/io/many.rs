@@ -41,7 +41,7 @@ pub(super) fn forward(io: &Io, mode: StatsMode, table: &Table, bio: OwnedBio, ke
     };
     let zoned = table.zone() != 0;
     let here = match zoned {
-        true => io.held.push_behind(bio),
+        true => in_turn(io, table, bio),
         false => Some(bio),
     };
     let Some(mut bio) = here else { return };
@@ -60,6 +60,17 @@ pub(super) fn forward(io: &Io, mode: StatsMode, table: &Table, bio: OwnedBio, ke
         }
         true => bio.end(Status::IOERR),
     }
+}
+
+/// A bio of a device with zones, if it may go on now: it is kept for later, or refused, otherwise.
+fn in_turn(io: &Io, table: &Table, bio: OwnedBio) -> Option<OwnedBio> {
+    let bio = io.held.push_behind(bio)?;
+    if bio.op() == Op::ZONE_RESET_ALL && !bio.has_zones_for(table.sectors(), table.zone()) {
+        // The device has grown, and the block layer has yet to look at the new zones.
+        bio.end(Status::AGAIN);
+        return None;
+    }
+    Some(bio)
 }
 
 /// Sends a bio to the targets that it belongs to.

@@ -7,6 +7,7 @@
 use super::{
     super::bindings,
     bdev::BlockDevice,
+    bio::Bio,
     stacked_on::{self, Drives},
 };
 use core::{ffi::c_void, marker::PhantomData};
@@ -37,6 +38,25 @@ impl BlockDevice {
     pub(crate) fn is_sequential(&self, sector: u64) -> bool {
         // SAFETY: By the type invariant the device is live.
         unsafe { bindings::bdev_zone_is_seq(self.as_raw(), sector) }
+    }
+}
+
+impl Bio {
+    /// Whether the block layer knows enough zones of `zone` sectors for `sectors` sectors of the disk that the bio was sent
+    /// to; or none at all. It does not look by itself as it ends a bio that emptied them all: it notes that of each zone up to
+    /// the size of the disk, in a list that is only as long as the zones that it knows.
+    ///
+    /// To be asked while the bio is being submitted: the list is replaced while the disk is frozen.
+    ///
+    /// C: `blk_zone_reset_all_bio_endio()` of [`block/blk-zoned.c`](srctree/block/blk-zoned.c).
+    pub(crate) fn has_zones_for(&self, sectors: u64, zone: u64) -> bool {
+        // SAFETY: By the type invariant the bio is live.
+        let device = unsafe { (*self.as_raw()).bi_bdev };
+        // SAFETY: The bio was sent to the device, which stays until the bio has ended; the field is constant.
+        let disk = unsafe { (*device).bd_disk };
+        // SAFETY: The disk is there as long as the device; an aligned word is read whole.
+        let zones = unsafe { (&raw const (*disk).nr_zones).read_volatile() };
+        zones == 0 || u64::from(zones).saturating_mul(zone) >= sectors
     }
 }
 

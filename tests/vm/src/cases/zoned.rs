@@ -10,12 +10,16 @@ use crate::guest::background::Background;
 use crate::guest::case::skip;
 use crate::guest::command::{attempt, run};
 use crate::guest::direct::{Buffer, Direct};
+use crate::guest::events::Events;
 use crate::guest::fio::Fio;
 use crate::guest::flash::{ZONE, flash, zoned};
 use crate::guest::module::Module;
-use crate::guest::null_blk::NullBlk;
+use crate::guest::null_blk::{NullBlk, NullDrive};
 use crate::guest::nvmet::Namespace;
+use crate::guest::scsi_debug::ScsiDebug;
 use crate::guest::shunt::{Device, PATIENT, refused};
+use crate::guest::sysfs;
+use crate::guest::wait::wait_until;
 use crate::guest::zones::{Zone, order, reset_all, zones};
 
 cases! {
@@ -30,11 +34,15 @@ cases! {
     pieces_that_are_not_whole_zones_are_refused,
     zones_that_do_not_go_together_are_refused,
     a_retarget_keeps_the_zones_and_their_size,
+    a_drive_that_goes_while_the_next_is_asked_for_its_zones_is_no_loss,
+    all_zones_are_emptied_only_once_they_are_known,
     a_resume_waits_for_no_drive,
     zones_are_written_in_order_through_suspends_and_resumes,
 }
 
 const MODES: [&str; 3] = ["off", "counters", "full"];
+
+const LONG: Duration = Duration::from_secs(60);
 
 /// Parameters of a drive with zones of 8 MiB, of which the first can be written in any order.
 fn of_8_mib(conventional: u32) -> String {
@@ -351,10 +359,73 @@ fn a_retarget_keeps_the_zones_and_their_size() {
     assert_eq!(attempt(&["blkzone", "report", plain.path()]).code, Some(1));
 }
 
+/// A device of 64 MiB that is being moved from both drives to 128 MiB of the second one, which takes half a second for each
+/// command. I/O goes there alone already, but the block layer has yet to ask for the zones.
+#[track_caller]
+fn on_its_way(first: &NullDrive, second: &ScsiDebug) -> (Device, Background) {
+    // It has promised what both can do.
+    let to = format!("{},offset=96M,length=32M", second.path());
+    let device = Device::map_with(
+        "vol0",
+        &format!("{},length=32M", first.path()),
+        &["--to", &to],
+    );
+    second.slow_down(Duration::from_millis(500));
+    let to = format!("{},length=128M", second.path());
+    let retarget = ["shunt", "retarget", "vol0", "--to", &to];
+    let retarget = Background::start(&[&retarget[..], &PATIENT[..]].concat());
+    let slaves = format!("/sys/block/{}/slaves", device.disk());
+    wait_until("I/O goes to the second drive alone", || {
+        sysfs::names(&slaves) == [second.name()]
+            && sysfs::number(&format!("/sys/block/{}/size", device.disk())) == (128 << 20) / 512
+    });
+    (device, retarget)
+}
+
+fn second_drive() -> ScsiDebug {
+    ScsiDebug::load(
+        "dev_size_mb=128 zbc=host-managed zone_size_mb=8 zone_nr_conv=0 zone_max_open=0",
+    )
+}
+
+fn a_drive_that_goes_while_the_next_is_asked_for_its_zones_is_no_loss() {
+    let _module = Module::load();
+    let (old, next) = (NullDrive::make_zoned(128, 8), second_drive());
+    let (device, mut retarget) = on_its_way(&old, &next);
+    let events = Events::listen();
+    assert_eq!(events.present()[0]["state"], "live");
+    old.take_out();
+    assert!(retarget.goes_on(), "the next drive was asked already");
+    assert_eq!(device.now()["state"], "live");
+    retarget.succeeds_in(LONG);
+    next.slow_down(Duration::ZERO);
+    // The listener is told of this, and of nothing before.
+    device.order("set", &["--stats", "off"]);
+    assert_eq!(events.next()["device"], device.now());
+    assert_eq!(device.now()["state"], "live");
+    assert_eq!(zones(device.path()).len(), 16);
+}
+
+fn all_zones_are_emptied_only_once_they_are_known() {
+    let _module = Module::load();
+    let (old, next) = (NullDrive::make_zoned(128, 8), second_drive());
+    let (device, mut retarget) = on_its_way(&old, &next);
+    let reset = attempt(&["blkzone", "reset", device.path()]);
+    assert!(
+        reset.stderr.contains("Resource temporarily unavailable"),
+        "{reset:?}"
+    );
+    assert!(retarget.goes_on(), "the next drive was asked already");
+    retarget.succeeds_in(LONG);
+    next.slow_down(Duration::ZERO);
+    Direct::open(device.path()).write(15 * (8 << 20), &Buffer::pattern(1, 4096));
+    reset_all(device.path());
+    assert_eq!(conditions(device.path())[15], (0, "em".to_owned()));
+}
+
 /// Each operation of the drive takes a third of a second, and it has one at a time.
 fn a_resume_waits_for_no_drive() {
     const WRITERS: u64 = 16;
-    const LONG: Duration = Duration::from_secs(60);
     let _module = Module::load();
     let slow = "queue_mode=2 irqmode=2 completion_nsec=333000000 submit_queues=1 hw_queue_depth=1";
     let drive = NullBlk::load(&format!("{} {slow}", of_8_mib(0)));

@@ -50,6 +50,17 @@ impl NullDrive {
     /// Makes one of so many MiB, with this name in /dev. Each has the lowest number that is free.
     #[track_caller]
     pub(crate) fn make_named(name: &str, mib: u32) -> Self {
+        Self::make_with(name, mib, &[])
+    }
+
+    /// Makes one of so many MiB, with zones of so many.
+    #[track_caller]
+    pub(crate) fn make_zoned(mib: u32, zone_mib: u32) -> Self {
+        Self::make_with("shunt", mib, &[("zoned", 1), ("zone_size", zone_mib)])
+    }
+
+    #[track_caller]
+    fn make_with(name: &str, mib: u32, more: &[(&str, u32)]) -> Self {
         run("modprobe null_blk nr_devices=0");
         configfs::mount_for("nullb");
         // If the rest fails, it goes again.
@@ -58,13 +69,9 @@ impl NullDrive {
         };
         let folder = drive.folder();
         fs::create_dir(&folder).unwrap_or_else(|why| panic!("{folder}: {why}"));
-        for (file, value) in [
-            ("size", mib),
-            ("memory_backed", 1),
-            ("discard", 1),
-            ("power", 1),
-        ] {
-            drive.set(file, value);
+        let first = [("size", mib), ("memory_backed", 1), ("discard", 1)];
+        for (file, value) in first.iter().chain(more).chain(&[("power", 1)]) {
+            drive.set(file, *value);
         }
         wait_until("the drive can be opened", || {
             fs::File::open(drive.path()).is_ok()

@@ -42,6 +42,16 @@ impl ScsiDebug {
         fs::write(&file, "1").unwrap_or_else(|why| panic!("{file}: {why}"));
     }
 
+    /// Has it take so long for each command from now on.
+    #[track_caller]
+    pub(crate) fn slow_down(&self, each: Duration) {
+        const FILE: &str = "/sys/bus/pseudo/drivers/scsi_debug/ndelay";
+        // It refuses that while it has commands.
+        let slower = Poll::for_at_most(Duration::from_secs(5))
+            .until(|| fs::write(FILE, each.as_nanos().to_string()).ok());
+        slower.unwrap_or_else(|| panic!("{FILE} takes no {each:?}"));
+    }
+
     /// Has it answer the next command with this code that it knows no such command.
     #[track_caller]
     pub(crate) fn reject(&self, opcode: u8) {
