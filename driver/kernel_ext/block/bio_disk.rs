@@ -76,6 +76,9 @@ struct Private<T: Operations> {
     /// Held by whoever holds bios up; until when they are to have their turn after that.
     #[pin]
     changing: Mutex<u64>,
+    /// Held while the block layer looks at the zones.
+    #[pin]
+    looking: Mutex<()>,
 }
 
 /// A bio-based disk that is in the system from its making until it is dropped.
@@ -154,6 +157,7 @@ impl<T: Operations> BioDisk<T> {
                 path: UnsafeCell::new(path),
                 leaving: AtomicBool::new(false),
                 changing <- new_mutex!(0),
+                looking <- new_mutex!(()),
             }),
             GFP_KERNEL,
         )?;
@@ -425,8 +429,10 @@ impl<T: Operations> BioDisk<T> {
         unsafe { bindings::disk_uevent(self.disk.as_ptr(), bindings::kobject_action_KOBJ_CHANGE) };
     }
 
-    /// Lets the block layer look at the zones anew. Sleeps. The disk must not be frozen.
+    /// Lets the block layer look at the zones anew. Sleeps, also until it has ended to look before: what it began to see on a
+    /// smaller disk would else be the last that it notes. The disk must not be frozen.
     pub(crate) fn revalidate_zones(&self) {
+        let _looking = self.private().get_ref().looking.lock();
         // What it complains of, it says itself; the disk then has no zones any more.
         // SAFETY: By the type invariant the disk is live.
         let _ = unsafe { bindings::blk_revalidate_disk_zones(self.disk.as_ptr()) };
