@@ -10,6 +10,7 @@ debug_kernels=$cache/kernels-debug
 images=$cache/images
 crates=$cache/crates # what the crates of others compile to
 target=$repo/target/x86_64-unknown-linux-gnu
+built_together=(-p shunt -p shunt-vm -p shunt-bench) # packages for cargo: what they share is built once
 in=$here/in-sysroot
 without_docs=(--dpkgopt=path-exclude=/usr/share/{doc,man,locale}/\*) # for mmdebstrap
 
