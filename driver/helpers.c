@@ -418,6 +418,18 @@ bool shunt_quiesce_done(struct blk_mq_tag_set *set, unsigned long cookie)
 		       poll_state_synchronize_rcu(cookie);
 }
 
+void shunt_set_quiesce_class(struct blk_mq_tag_set *set,
+			     struct lock_class_key *key)
+{
+	lockdep_set_class(set->srcu, key);
+}
+
+void shunt_set_elevator_class(struct request_queue *q,
+			      struct lock_class_key *key)
+{
+	lockdep_set_class(&q->elevator_lock, key);
+}
+
 unsigned int shunt_inflight(struct block_device *bdev)
 {
 	return bdev_count_inflight(bdev);

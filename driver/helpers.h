@@ -118,6 +118,10 @@ bool shunt_freeze_queue_wait(struct request_queue *q, unsigned int ms);
 void shunt_unfreeze_queue(struct request_queue *q);
 unsigned long shunt_quiesce_start(struct blk_mq_tag_set *set);
 bool shunt_quiesce_done(struct blk_mq_tag_set *set, unsigned long cookie);
+void shunt_set_quiesce_class(struct blk_mq_tag_set *set,
+			     struct lock_class_key *key);
+void shunt_set_elevator_class(struct request_queue *q,
+			      struct lock_class_key *key);
 unsigned int shunt_inflight(struct block_device *bdev);
 u64 shunt_diskseq(struct block_device *bdev);
 void shunt_bdev_clear_flag(struct block_device *bdev, unsigned int flag);

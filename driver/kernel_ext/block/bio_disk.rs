@@ -177,6 +177,13 @@ impl<T: Operations> BioDisk<T> {
         })?;
         // SAFETY: What is no error is not null.
         let disk = unsafe { NonNull::new_unchecked(disk) };
+        if let Some(requests) = &requests {
+            // SAFETY: The disk is fresh and ours, and has a queue.
+            let queue = unsafe { (*disk.as_ptr()).queue };
+            // SAFETY: The queue is fresh, and has these tags; its scheduler is not changed any more once the disk is removed,
+            // after which `requests` is dropped.
+            unsafe { requests.set_lock_classes(queue) };
+        }
         // SAFETY: It is not moved out of its place before it is dropped.
         let private = unsafe { Pin::into_inner_unchecked(private) };
         let private = NonNull::from(KBox::leak(private));

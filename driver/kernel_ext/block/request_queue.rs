@@ -45,6 +45,13 @@ struct Inner {
     /// lockdep it is another lock because it is of another class, which queues do not have by themselves.
     #[pin]
     flush_locks: LockClassKey,
+    /// Of what is held while a request is carried out, which a quiesce waits for. It is held while a bio waits to get into the
+    /// queue below; that may wait for a change of its scheduler, and that quiesces the queue below.
+    #[pin]
+    quiesce_lock: LockClassKey,
+    /// Of what is held while the scheduler is changed, and the queue quiesced for it.
+    #[pin]
+    elevator_lock: LockClassKey,
 }
 
 /// What is remembered of a request: how many of its bios have not ended, and the first error.
@@ -69,6 +76,8 @@ impl<T: Operations> RequestQueue<T> {
                 held: AtomicBool::new(false),
                 bios: BioSet::new()?,
                 flush_locks <- LockClassKey::new_dynamic(),
+                quiesce_lock <- LockClassKey::new_dynamic(),
+                elevator_lock <- LockClassKey::new_dynamic(),
             }),
             GFP_KERNEL,
         )?;
@@ -90,6 +99,10 @@ impl<T: Operations> RequestQueue<T> {
         unsafe { (*tags).driver_data = (&raw const *inner).cast_mut().cast() };
         // SAFETY: The tag set is complete.
         to_result(unsafe { bindings::blk_mq_alloc_tag_set(tags) })?;
+        // SAFETY: The tag set was made above, for requests that sleep, and nobody uses it yet; the key goes after it.
+        unsafe {
+            bindings::shunt_set_quiesce_class(tags, inner.quiesce_lock.as_ptr().cast());
+        }
         // SAFETY: Nothing moves out of it until it is dropped.
         let inner = unsafe { Pin::into_inner_unchecked(inner) };
         // INVARIANT: It was initialised above.
@@ -97,6 +110,18 @@ impl<T: Operations> RequestQueue<T> {
             inner: NonNull::from(KBox::leak(inner)),
             _operations: PhantomData,
         })
+    }
+
+    /// Gives the locks of a queue with this tag set classes of their own.
+    ///
+    /// # Safety
+    ///
+    /// `queue` must be live, and not in use yet; once `self` is dropped, nobody may change its scheduler any more.
+    pub(super) unsafe fn set_lock_classes(&self, queue: *mut bindings::request_queue) {
+        // SAFETY: By the type invariant it lives as long as `self`.
+        let key = unsafe { self.inner.as_ref() }.elevator_lock.as_ptr();
+        // SAFETY: By the contract of this function the lock is not used yet, and not any more once the key goes.
+        unsafe { bindings::shunt_set_elevator_class(queue, key.cast()) };
     }
 
     /// The tag set as the C side has it.
