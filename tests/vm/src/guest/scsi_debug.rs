@@ -42,7 +42,7 @@ impl ScsiDebug {
         fs::write(&file, "1").unwrap_or_else(|why| panic!("{file}: {why}"));
     }
 
-    /// Has it take so long for each command from now on.
+    /// Has it take so long for each command from now on: less than a second, as it wants it.
     #[track_caller]
     pub(crate) fn slow_down(&self, each: Duration) {
         const FILE: &str = "/sys/bus/pseudo/drivers/scsi_debug/ndelay";
